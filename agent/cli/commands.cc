@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of commands. A command's file declares `extern const Command k...Command`.
+#include "agent/cli/command.h"
+
+#include <vector>
+
+namespace rollguard::cli {
+
+extern const Command kVersionCommand;
+
+std::span<const Command> Commands() {
+  static const std::vector<Command> commands = {
+      kVersionCommand,
+  };
+  return commands;
+}
+
+}  // namespace rollguard::cli

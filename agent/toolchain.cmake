@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# How code is compiled: a cache and a fast linker where present, warnings as errors, hardening.
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(rollguard_options INTERFACE)
+target_compile_options(rollguard_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+  -fstack-protector-strong -D_GLIBCXX_ASSERTIONS)
+target_include_directories(rollguard_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_options(rollguard_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(rollguard_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(ROLLGUARD_SANITIZE)
+  add_compile_options(-fsanitize=${ROLLGUARD_SANITIZE} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${ROLLGUARD_SANITIZE})
+endif()
