@@ -13,7 +13,7 @@
 namespace rollguard::expr {
 
 using NodeId = int32_t;
-inline constexpr NodeId kNone = -1;
+inline constexpr NodeId kNoNode = -1;
 
 enum class NodeKind : uint8_t {
   kLiteral,      // literal
@@ -24,7 +24,7 @@ enum class NodeKind : uint8_t {
   kConditional,  // a ? b : c
   kLet,          // let name = a; b
   kMember,       // a.name or a[b]; optional
-  kSlice,        // a[b:c], kNone where left out
+  kSlice,        // a[b:c], kNoNode where left out
   kChain,        // a: where a broken optional chain ends
   kList,         // args
   kMap,          // args: key, value, key, value, ...
@@ -68,9 +68,9 @@ struct Node {
   Op op = Op::kNone;
   bool optional = false;
   uint16_t depth = 1;  // a chain of left-associative operators counts as one level
-  NodeId a = kNone;
-  NodeId b = kNone;
-  NodeId c = kNone;
+  NodeId a = kNoNode;
+  NodeId b = kNoNode;
+  NodeId c = kNoNode;
   SourceSpan span;
   std::string name;
   Value literal;
@@ -80,7 +80,7 @@ struct Node {
 struct Tree {
   std::string text;
   std::vector<Node> nodes;
-  NodeId root = kNone;
+  NodeId root = kNoNode;
 
   const Node& at(NodeId id) const { return nodes[static_cast<size_t>(id)]; }
 };
