@@ -100,8 +100,22 @@ struct UnaryNode {
 };
 
 enum class BinaryOp : uint8_t {
-  kOr, kAnd, kUnless, kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual,
-  kAdd, kSub, kMul, kDiv, kMod, kAtan2, kPow,
+  kOr,
+  kAnd,
+  kUnless,
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMod,
+  kAtan2,
+  kPow,
 };
 
 const char* ToString(BinaryOp op);
@@ -137,7 +151,18 @@ struct CallNode {
 };
 
 enum class AggregateOp : uint8_t {
-  kSum, kAvg, kMin, kMax, kCount, kGroup, kStddev, kStdvar, kTopk, kBottomk, kCountValues, kQuantile,
+  kSum,
+  kAvg,
+  kMin,
+  kMax,
+  kCount,
+  kGroup,
+  kStddev,
+  kStdvar,
+  kTopk,
+  kBottomk,
+  kCountValues,
+  kQuantile,
 };
 
 const char* ToString(AggregateOp op);
