@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must survive a restart. It is written to the Guard's status before the actions that follow
+// from it are carried out, so after a crash the next start continues from the same intent and
+// converges from what it observes. Serialised it stays far below 100 KiB: every list is bounded.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/expected.h"
+#include "agent/base/json.h"
+#include "agent/base/time.h"
+#include "agent/release/decision.h"
+#include "agent/routing/routing.h"
+
+namespace rollguard::release {
+
+enum class Phase {
+  kAdopting,     // the stable revision is not known yet
+  kIdle,         // at rest
+  kPending,      // a new revision is seen and may not start yet
+  kPreparing,    // hooks, snapshots, routes claimed, candidate comes up without traffic
+  kProgressing,  // steps
+  kBaking,       // the candidate has production; stable is kept warm
+  kPromoting,    // the target follows, routes return, the sibling goes
+  kRollingBack,  // traffic to stable, then the candidate goes
+  kVerifying,    // was it the cause, and is stable well
+  kHeld,         // nothing moves until a person decides: limits, irreversible, escalation
+};
+const char* ToString(Phase phase);
+std::optional<Phase> PhaseFrom(std::string_view word);
+
+struct Rejection {
+  std::string revision;
+  std::string reason;
+  Time at;
+  std::optional<Time> expires;
+};
+
+// A revision that was stable once; newest last.
+struct StableRecord {
+  std::string revision;
+  Time at;
+};
+
+struct ApprovalVote {
+  std::string actor;
+  Time at;
+};
+
+// What took the release back.
+struct Trigger {
+  std::string reason;
+  std::string decision;  // id
+  std::string actor;
+  std::vector<std::string> signals;  // names, to see them resolve
+  Time at;
+  bool quarantine = true;  // false: superseded or asked for by a person with --to
+};
+
+// Scratch of the step that runs; cleared when the next one begins.
+struct StepScratch {
+  Time started;
+  std::string run;  // analysis run id
+  int64_t run_attempt = 0;
+  std::vector<ApprovalVote> votes;
+  std::optional<Time> healthy_since;
+  std::optional<Time> verified_at;  // when the routes were first read back as wanted
+  bool confirmed = false;           // a person said promote / skip
+};
+
+struct ReleaseState {
+  std::string id;
+  std::string candidate;  // revision
+  std::string stable;     // revision when it began
+  std::string actor;      // who asked, or "rollguard"
+  Time started;
+  size_t step = 0;
+  StepScratch scratch;
+  routing::Split wanted;                // absolute target of all routers
+  int64_t weight = 0;                   // last share that was read back
+  std::optional<int64_t> scale;         // setCanaryScale: replicas
+  std::optional<int64_t> scale_weight;  // setCanaryScale: share of the full size
+  int64_t base_replicas = 0;            // full size when it began
+  bool paused = false;
+  std::string pause_reason;
+  std::string background_run;
+  int64_t background_attempt = 0;
+  bool full = false;                // promote --full: no more steps
+  bool fast = false;                // a revision that was stable lately: no steps
+  int64_t restarts_base = 0;        // container restarts of the candidate when it began
+  std::optional<Time> progress_at;  // last time the workload came nearer
+  int64_t progress_mark = -1;       // ready + updated pods then
+  std::optional<Time> blind_since;
+  // Promoting.
+  int64_t stage = 0;
+  std::optional<Time> stage_at;
+  bool undone = false;          // the target's template was put back by us
+  bool touched_target = false;  // the target was unpaused towards the candidate
+  // Rolling back.
+  std::optional<Trigger> trigger;
+  bool awaiting_approval = false;
+  std::optional<Time> gradual_at;
+  std::optional<Time> healthy_since;  // verification
+  Phase held_from = Phase::kProgressing;
+  std::string held_reason;
+  bool paged = false;
+  Json way_back;  // the exact patches that return all traffic to stable, staged beforehand
+};
+
+struct LastOutcome {
+  std::string release;
+  std::string revision;
+  std::string outcome;  // promoted, rolledBack, rejected, superseded, failed
+  std::string reason;
+  Time at;
+};
+
+struct Condition {
+  std::string type;  // Ready, RollbackReady, Paused, Blind, Conflict, Drift
+  bool status = false;
+  std::string reason;
+  std::string message;
+  Time since;
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+struct GuardState {
+  static constexpr size_t kMaxDecisions = 10;
+  static constexpr size_t kMaxQuarantine = 20;
+  static constexpr size_t kMaxHistory = 10;
+  static constexpr size_t kMaxScores = 6;
+
+  Phase phase = Phase::kAdopting;
+  std::string stable;    // revision
+  int64_t sequence = 0;  // of decisions and releases: makes their ids
+  std::optional<ReleaseState> release;
+  std::vector<Rejection> quarantine;
+  std::vector<StableRecord> history;
+  std::vector<Time> rollbacks;  // of the last hour
+  std::vector<double> scores;   // the last looks at the candidate's health
+  std::optional<Time> last_look;
+  int64_t confident_looks = 0;
+  std::optional<LastOutcome> last;
+  std::vector<Condition> conditions;
+  std::vector<Decision> decisions;   // newest last, without evidence
+  std::string seen;                  // candidate revision that was noticed and may not start
+  std::string blocked_by;            // why, the last told
+  std::string retry;                 // revision a person let out of quarantine
+  int64_t pause_conflicts = 0;       // times someone unpaused the target behind our back
+  std::vector<std::string> handled;  // ids of the last commands that were carried out
+
+  const Condition* FindCondition(std::string_view type) const;
+  const Rejection* Quarantined(std::string_view revision, Time now) const;
+};
+
+// The Guard's whole `status`. Reading is lenient about what is missing and strict about types.
+Json ToJson(const GuardState& state);
+Expected<GuardState> StateFromJson(const Json& status);
+
+}  // namespace rollguard::release
