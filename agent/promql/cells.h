@@ -15,9 +15,9 @@
 
 namespace rollguard::promql {
 
-inline constexpr uint64_t kAbsentBits = 0x7ff8000000ab5e97ULL;
-inline constexpr double kAbsent = std::bit_cast<double>(kAbsentBits);
-inline bool IsAbsent(double cell) { return std::bit_cast<uint64_t>(cell) == kAbsentBits; }
+inline constexpr uint64_t kNoCellBits = 0x7ff8000000ab5e97ULL;
+inline constexpr double kNoCell = std::bit_cast<double>(kNoCellBits);
+inline bool IsAbsent(double cell) { return std::bit_cast<uint64_t>(cell) == kNoCellBits; }
 
 // The moments at which an expression is evaluated: start, start + step, ... (`count` of them).
 struct Steps {
@@ -43,7 +43,7 @@ struct Grid {
 // Adds a row of absent cells and returns it; earlier rows' spans are invalid afterwards.
 inline std::span<double> AddRow(Grid& grid, Labels labels) {
   grid.labels.push_back(std::move(labels));
-  grid.cells.resize(grid.cells.size() + grid.width, kAbsent);
+  grid.cells.resize(grid.cells.size() + grid.width, kNoCell);
   return grid.Row(grid.rows() - 1);
 }
 

@@ -31,13 +31,9 @@ struct Sum {
 
 // --- rate, increase, delta -----------------------------------------------------------------------
 
-double CounterGain(std::span<const Point> points) {
-  double gain = points.back().v - points.front().v;
-  double previous = points.front().v;
-  for (const Point& point : points) {
-    if (point.v < previous) gain += previous;
-    previous = point.v;
-  }
+double CounterGain(const Window& window) {
+  double gain = window.points.back().v - window.points.front().v;
+  for (const Point* drop : window.drops) gain += (drop - 1)->v;
   return gain;
 }
 
@@ -58,9 +54,8 @@ double Extrapolate(const Window& window, double gain, bool counter) {
 }
 
 double Extrapolated(const Window& window, bool counter, bool per_second) {
-  if (window.points.size() < 2) return kAbsent;
-  double gain =
-      counter ? CounterGain(window.points) : window.points.back().v - window.points.front().v;
+  if (window.points.size() < 2) return kNoCell;
+  double gain = counter ? CounterGain(window) : window.points.back().v - window.points.front().v;
   double factor = Extrapolate(window, gain, counter);
   if (per_second) factor /= Seconds(window.end - window.start);
   return gain * factor;
@@ -71,11 +66,11 @@ double Increase(const Window& w) { return Extrapolated(w, true, false); }
 double Delta(const Window& w) { return Extrapolated(w, false, false); }
 
 double Instant(const Window& window, bool rate) {
-  if (window.points.size() < 2) return kAbsent;
+  if (window.points.size() < 2) return kNoCell;
   const Point& last = window.points.back();
   const Point& previous = window.points[window.points.size() - 2];
   double gain = rate && last.v < previous.v ? last.v : last.v - previous.v;
-  if (last.t == previous.t) return kAbsent;
+  if (last.t == previous.t) return kNoCell;
   return rate ? gain / Seconds(last.t - previous.t) : gain;
 }
 
@@ -115,18 +110,18 @@ Line Regress(std::span<const Point> points, Millis origin) {
 }
 
 double Deriv(const Window& w) {
-  if (w.points.size() < 2) return kAbsent;
+  if (w.points.size() < 2) return kNoCell;
   return Regress(w.points, w.points.front().t).slope;
 }
 
 double PredictLinear(const Window& w) {
-  if (w.points.size() < 2) return kAbsent;
+  if (w.points.size() < 2) return kNoCell;
   Line line = Regress(w.points, w.step_time);
   return line.slope * w.parameter[0] + line.intercept;
 }
 
 double HoltWinters(const Window& w) {
-  if (w.points.size() < 2) return kAbsent;
+  if (w.points.size() < 2) return kNoCell;
   double smoothing = w.parameter[0];
   double trend_factor = w.parameter[1];
   double before = 0;
@@ -235,37 +230,33 @@ double QuantileOverTime(const Window& w) {
   return Quantile(w.parameter[0], values);
 }
 
-constexpr std::pair<std::string_view, WindowFunction> kFunctions[] = {
-    {"rate", Rate},
-    {"increase", Increase},
-    {"delta", Delta},
-    {"irate", Irate},
-    {"idelta", Idelta},
-    {"deriv", Deriv},
-    {"predict_linear", PredictLinear},
-    {"holt_winters", HoltWinters},
-    {"double_exponential_smoothing", HoltWinters},
-    {"changes", Changes},
-    {"resets", Resets},
-    {"avg_over_time", AvgOverTime},
-    {"sum_over_time", SumOverTime},
-    {"count_over_time", CountOverTime},
-    {"last_over_time", LastOverTime},
-    {"present_over_time", PresentOverTime},
-    {"max_over_time", MaxOverTime},
-    {"min_over_time", MinOverTime},
-    {"stddev_over_time", StddevOverTime},
-    {"stdvar_over_time", StdvarOverTime},
-    {"quantile_over_time", QuantileOverTime},
-};
-
 }  // namespace
 
-WindowFunction FindWindowFunction(std::string_view name) {
-  for (const auto& [known, function] : kFunctions) {
-    if (known == name) return function;
+WindowFunction FindWindowFunction(FunctionId id) {
+  switch (id) {
+    case FunctionId::kRate: return Rate;
+    case FunctionId::kIncrease: return Increase;
+    case FunctionId::kDelta: return Delta;
+    case FunctionId::kIrate: return Irate;
+    case FunctionId::kIdelta: return Idelta;
+    case FunctionId::kDeriv: return Deriv;
+    case FunctionId::kPredictLinear: return PredictLinear;
+    case FunctionId::kHoltWinters: return HoltWinters;
+    case FunctionId::kChanges: return Changes;
+    case FunctionId::kResets: return Resets;
+    case FunctionId::kAvgOverTime: return AvgOverTime;
+    case FunctionId::kSumOverTime: return SumOverTime;
+    case FunctionId::kCountOverTime: return CountOverTime;
+    case FunctionId::kLastOverTime: return LastOverTime;
+    case FunctionId::kPresentOverTime: return PresentOverTime;
+    case FunctionId::kMaxOverTime: return MaxOverTime;
+    case FunctionId::kMinOverTime: return MinOverTime;
+    case FunctionId::kStddevOverTime: return StddevOverTime;
+    case FunctionId::kStdvarOverTime: return StdvarOverTime;
+    case FunctionId::kQuantileOverTime: return QuantileOverTime;
+    case FunctionId::kAbsentOverTime: return PresentOverTime;  // the caller turns it around
+    default: return nullptr;
   }
-  return nullptr;
 }
 
 double Quantile(double q, std::span<double> values) {
