@@ -10,6 +10,11 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# -O2: -O3 compiles a third slower and is no faster here. What is not used is left out of the binary.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+include(CheckPIESupported)
+check_pie_supported()
+
 add_library(rollguard_options INTERFACE)
 target_compile_options(rollguard_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
@@ -17,7 +22,12 @@ target_compile_options(rollguard_options INTERFACE
 target_include_directories(rollguard_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_options(rollguard_options INTERFACE -Wl,-z,relro,-z,now -Wl,--as-needed)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  target_compile_options(rollguard_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  target_compile_options(rollguard_options INTERFACE
+    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections)
+  target_link_options(rollguard_options INTERFACE -Wl,--gc-sections)
+endif()
+if(ROLLGUARD_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 if(ROLLGUARD_SANITIZE)
   add_compile_options(-fsanitize=${ROLLGUARD_SANITIZE} -fno-omit-frame-pointer -g1)
