@@ -14,8 +14,8 @@
 namespace rollguard::sim {
 
 struct ApiHttpRequest {
-  std::string method;  // "GET"
-  std::string path;    // "/apis/apps/v1/namespaces/shop/deployments/checkout"
+  std::string method;                        // "GET"
+  std::string path;                          // "/apis/apps/v1/namespaces/shop/deployments/checkout"
   std::map<std::string, std::string> query;  // decoded
   std::string accept;
   std::string content_type;
@@ -35,9 +35,9 @@ class ApiHttp {
 
   ApiHttpResponse Handle(const ApiHttpRequest& request);
 
-  // Starts the watch that Handle announced. `line` is called with whole lines, from inside this call
-  // for what is present and later from commits; `closed` once when the server ends it. Returns 0
-  // when it could not be opened (then one ERROR line was written and the stream is over).
+  // Starts the watch that Handle announced. `line` is called with whole lines, from inside this
+  // call for what is present and later from commits; `closed` once when the server ends it. Returns
+  // 0 when it could not be opened (then one ERROR line was written and the stream is over).
   WatchId OpenStream(const ApiHttpRequest& request, std::function<void(std::string)> line);
   void CloseStream(WatchId id) { api_.CloseWatch(id); }
 

@@ -25,9 +25,9 @@ namespace rollguard::sim {
 // What the server would say in a Status object with `status: Failure`.
 struct ApiFailure {
   int code = 500;
-  std::string reason;   // "NotFound", "Conflict", "Invalid", ...
+  std::string reason;  // "NotFound", "Conflict", "Invalid", ...
   std::string message;
-  Json details;         // {name, group, kind, causes, retryAfterSeconds}
+  Json details;  // {name, group, kind, causes, retryAfterSeconds}
 
   Json ToStatus() const;
   // The Error a client makes of it: code by status, message with verb and object in front.
@@ -36,21 +36,30 @@ struct ApiFailure {
 
 // A value, or the failure.
 struct ApiReply {
-  ObjectPtr object;                  // null exactly when `failure` is set
+  ObjectPtr object;  // null exactly when `failure` is set
   std::optional<ApiFailure> failure;
-  bool created = false;              // HTTP 201
+  bool created = false;  // HTTP 201
 
   bool ok() const { return !failure.has_value(); }
 };
 
+struct ApiUser {
+  std::string name;
+  std::vector<std::string> groups;
+};
+
 struct ApiOptions {
   uint64_t seed = 1;
+  std::map<std::string, ApiUser> users;  // by bearer token: what TokenReview answers
+  // SubjectAccessReview: user and resourceAttributes; null: everything is allowed.
+  std::function<bool(const std::string& user, const Json& attributes)> allow;
   // Who owns which field, for every writer; false: tracked only on objects that were applied
   // server-side (cheaper; conflicts with appliers are still found).
   bool track_all_fields = false;
   // A finalizer-like veto and mutation point before a write is committed: tests and the scenario
   // hang admission errors here. Returning a failure refuses the write.
-  std::function<std::optional<ApiFailure>(const ClusterRequest&, const Json* before, Json& after)> admission;
+  std::function<std::optional<ApiFailure>(const ClusterRequest&, const Json* before, Json& after)>
+      admission;
 };
 
 // Called for each event of a watch, in order and synchronously with the commit. The object is a

@@ -22,17 +22,17 @@ struct RevisionBehaviour {
   Duration ready_jitter{1'000};  // plus up to so much
   bool never_ready = false;
   bool image_pull_fails = false;
-  Duration crash_after{0};       // the container exits so long after it started; 0: never
-  Duration drain{5'000};         // still answers requests for so long after it was told to stop
+  Duration crash_after{0};          // the container exits so long after it started; 0: never
+  Duration drain{5'000};            // still answers requests for so long after it was told to stop
   Duration terminate_after{8'000};  // gone so long after; the grace period is the limit
 
-  double error_ratio = 0;        // share of requests answered 500
-  Duration latency{50};          // median
-  double latency_spread = 0.5;   // sigma of the log-normal
-  double capacity = 0;           // requests per second a pod can serve, 0: any; what is beyond fails
+  double error_ratio = 0;       // share of requests answered 500
+  Duration latency{50};         // median
+  double latency_spread = 0.5;  // sigma of the log-normal
+  double capacity = 0;          // requests per second a pod can serve, 0: any; what is beyond fails
   double cpu_millis_per_request = 2;  // CPU milliseconds; feeds the HPA
 
-  Duration job_runs{5'000};      // Jobs: so long until the pod ends
+  Duration job_runs{5'000};  // Jobs: so long until the pod ends
   bool job_fails = false;
 
   // Reads {readyAfter: 3s, neverReady: true, imagePullFails, crashAfter, drain, terminateAfter,

@@ -14,13 +14,13 @@ struct FaultPlan {
   double slow = 0;
   Duration slow_by{2000};
 
-  double error_before = 0;    // 503, nothing happened
-  double error_after = 0;     // the effect happened, the answer was lost
-  double conflict = 0;        // writes: 409 although nothing changed
-  double throttled = 0;       // 429 with Retry-After 1 s
-  double watch_drop = 0;      // per event: the watch closes instead (kUnavailable)
-  double watch_gone = 0;      // per event: the watch closes with kGone
-  double watch_stale = 0;     // per event: it and what follows come late, by up to:
+  double error_before = 0;  // 503, nothing happened
+  double error_after = 0;   // the effect happened, the answer was lost
+  double conflict = 0;      // writes: 409 although nothing changed
+  double throttled = 0;     // 429 with Retry-After 1 s
+  double watch_drop = 0;    // per event: the watch closes instead (kUnavailable)
+  double watch_gone = 0;    // per event: the watch closes with kGone
+  double watch_stale = 0;   // per event: it and what follows come late, by up to:
   Duration stale_by{10'000};
 
   // No fault (latency stays) at or after this time. Zero: always on.

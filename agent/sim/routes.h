@@ -16,8 +16,8 @@ namespace rollguard::sim {
 struct RouteSource {
   enum class Kind { kService, kVirtualService, kHttpRoute, kNginxIngress, kGeneric };
   Kind kind = Kind::kService;
-  std::string name;     // of the routing object; the main Ingress for kNginxIngress
-  std::string route;    // VirtualService: http route name, "" for the first that matches
+  std::string name;   // of the routing object; the main Ingress for kNginxIngress
+  std::string route;  // VirtualService: http route name, "" for the first that matches
   // kGeneric: the object's type, and per backend a JSON pointer to its weight.
   ResourceType type;
   struct Backend {

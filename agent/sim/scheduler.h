@@ -24,7 +24,7 @@ class Scheduler final : public Clock, public Timers {
 
   TimerId After(Duration delay, std::function<void()> fn) override;
   TimerId At(Time when, std::function<void()> fn);  // a past time counts as now
-  void Cancel(TimerId id) override;
+  void CancelTimer(TimerId id) override;
 
   // The time of the next event, if there is one.
   std::optional<Time> Next() const;

@@ -44,7 +44,8 @@ class SimCluster final : public Cluster {
   uint64_t writes() const { return writes_; }  // that reached the server so far
   uint64_t calls() const { return calls_; }
 
-  // Sees every request just before the server executes it, and the reply; for invariants and traces.
+  // Sees every request just before the server executes it, and the reply; for invariants and
+  // traces.
   using Observer = std::function<void(const ClusterRequest&, const ApiReply&)>;
   void SetObserver(Observer observer) { observer_ = std::move(observer); }
 
@@ -54,7 +55,8 @@ class SimCluster final : public Cluster {
   Duration Latency();
   void Execute(const ClusterRequest& request, const ClusterDone& done);
   void Answer(Expected<Json> result, const ClusterDone& done);
-  void OnEvent(const std::shared_ptr<Stream>& stream, WatchEvent::Type type, const ObjectPtr& object);
+  void OnEvent(const std::shared_ptr<Stream>& stream, WatchEvent::Type type,
+               const ObjectPtr& object);
   void Close(const std::shared_ptr<Stream>& stream, Status status);
 
   ApiServer& api_;
@@ -68,7 +70,8 @@ class SimCluster final : public Cluster {
   bool hook_after_ = false;
   std::function<void()> hook_;
   Observer observer_;
-  std::shared_ptr<uint64_t> epoch_;  // changes with each crash; callbacks hold the value they began in
+  std::shared_ptr<uint64_t>
+      epoch_;  // changes with each crash; callbacks hold the value they began in
   std::shared_ptr<bool> alive_;
   WatchId next_id_ = 1;
   std::map<WatchId, std::shared_ptr<Stream>> streams_;

@@ -24,8 +24,8 @@ namespace rollguard::sim {
 
 struct Flow {
   std::string ns = "default";
-  std::string service;                  // host users call; also the metric label `service`
-  RouteSource source;                   // what decides the split
+  std::string service;  // host users call; also the metric label `service`
+  RouteSource source;   // what decides the split
   double requests_per_second = 100;
   std::map<std::string, std::string> headers;  // what these users send, for header matches
 };
@@ -35,7 +35,7 @@ struct TrafficOptions {
   Duration scrape_interval{15'000};
   Duration propagation{500};  // from a route's write to the data plane obeying it
   uint64_t seed = 1;
-  bool noise = true;          // random split and error counts; false: exact shares
+  bool noise = true;  // random split and error counts; false: exact shares
 };
 
 // Totals of one flow, or of one pod template hash within it.
@@ -51,7 +51,7 @@ class Traffic {
   Traffic(ApiServer& api, Behaviours& behaviours, TrafficOptions options);
   ~Traffic();
 
-  size_t Add(Flow flow);              // returns the flow's index
+  size_t Add(Flow flow);  // returns the flow's index
   void SetRate(size_t flow, double requests_per_second);
   // Samples go here from the next scrape on; null: nowhere. Not owned.
   void SetSink(MetricSink* sink) { sink_ = sink; }

@@ -30,10 +30,10 @@ struct TypeInfo {
   std::string singular;
   std::vector<std::string> short_names;
   std::vector<std::string> categories;
-  bool has_status = true;       // a status subresource
-  bool has_generation = true;   // metadata.generation counts changes of the spec
-  bool custom = false;          // from a CRD
-  bool graceful_delete = false; // pods: deletion waits for the kubelet
+  bool has_status = true;        // a status subresource
+  bool has_generation = true;    // metadata.generation counts changes of the spec
+  bool custom = false;           // from a CRD
+  bool graceful_delete = false;  // pods: deletion waits for the kubelet
   // Scale subresource: dotted paths; empty: none.
   std::string scale_spec, scale_status, scale_selector;
   std::vector<TypeColumn> columns;

@@ -24,7 +24,7 @@ struct WorldOptions {
   Duration controller_lag{20};  // from a change to the controllers' answer to it; plus jitter
   bool track_all_fields = false;
   bool gc = true;
-  int nodes = 3;                // DaemonSets run one pod on each
+  int nodes = 3;  // DaemonSets run one pod on each
   TrafficOptions traffic;
 };
 
