@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/free_port.h"
+
 namespace rollguard::testing {
 
 using Form = std::vector<std::pair<std::string, std::string>>;
@@ -82,9 +84,6 @@ class RealPrometheus {
   std::string directory_;
   std::unique_ptr<LoopbackHttp> http_;
 };
-
-// A TCP port of the loopback that was free a moment ago.
-int FreePort();
 
 std::string UrlEncode(std::string_view text);
 
