@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guards coming, changing and going, and which of them an object's change concerns.
+#include "agent/app/controller.h"
+
+#include "agent/app/slot.h"
+#include "agent/base/text.h"
+#include "agent/kube/resources.h"
+
+namespace rollguard::app {
+namespace {
+
+constexpr Duration kSoon{0};
+
+std::string WorkloadKey(std::string_view ns, std::string_view name) {
+  return StrCat(ns, "/", name);
+}
+
+bool IsGuardKind(const ResourceType& type) { return type == kube::resources::Guards(); }
+
+// A ReplicaSet's name without its hash: the Deployment's.
+std::string WithoutHash(const std::string& name) { return name.substr(0, name.rfind('-')); }
+
+// Workload names an object may belong to.
+std::vector<std::string> WorkloadsOf(const ResourceType& type, const Json& object) {
+  if (type.kind == "HorizontalPodAutoscaler")
+    return {object.At("spec", "scaleTargetRef", "name").Str()};
+  std::string owner = OwnerOf(object);
+  if (owner.empty()) return {};
+  if (type.kind == "Pod") return {owner, WithoutHash(owner)};
+  return {owner};
+}
+
+}  // namespace
+
+Controller::Controller(ControllerPorts ports, ControllerParts parts)
+    : ports_(std::move(ports)),
+      parts_(std::move(parts)),
+      random_(ports_.seed),
+      mirror_(*ports_.cluster, *ports_.timers, ports_.executor, Random(random_.Next()),
+              [this](const ResourceType& type, const Json& object, bool gone) {
+                OnChanged(type, object, gone);
+              }),
+      runner_({ports_.cluster, &mirror_, parts_.analysis, parts_.gates, parts_.listeners}) {}
+
+Controller::~Controller() {
+  *alive_ = false;
+  for (auto& [id, slot] : slots_) {
+    if (slot->timer != 0) ports_.timers->CancelTimer(slot->timer);
+  }
+}
+
+void Controller::Start() { mirror_.Ensure(kube::resources::Guards()); }
+
+bool Controller::synced() const { return mirror_.Synced(kube::resources::Guards()); }
+
+void Controller::SetLibrary(spec::Library library) {
+  library_ = std::move(library);
+  for (auto& [id, slot] : slots_) {
+    slot->parsed_generation = -1;
+    Parse(*slot, slot->object);
+    Reindex(slot);
+    Schedule(slot, kSoon);
+  }
+}
+
+void Controller::OnChanged(const ResourceType& type, const Json& object, bool gone) {
+  if (object.is_null()) {  // a kind has been listed: whoever waited for it can look now
+    for (auto& [id, slot] : slots_) Schedule(slot, kSoon);
+    return;
+  }
+  if (!IsGuardKind(type)) {
+    TouchDependents(type, object);
+    return;
+  }
+  if (gone) {
+    OnGuardGone(
+        WorkloadKey(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str()));
+  } else {
+    OnGuard(object);
+  }
+}
+
+void Controller::OnGuard(const Json& object) {
+  std::string ns = object.At("metadata", "namespace").Str(),
+              name = object.At("metadata", "name").Str();
+  std::string id = WorkloadKey(ns, name);
+  if (parts_.owns && !parts_.owns(id)) {
+    OnGuardGone(id);
+    return;
+  }
+  SlotPtr& slot = slots_[id];
+  bool is_new = slot == nullptr;
+  if (is_new) slot = std::make_shared<Slot>();
+  slot->id = id;
+  slot->ns = ns;
+  slot->name = name;
+  bool ours = object.At("metadata", "resourceVersion").Str() == slot->resource_version;
+  if (!slot->busy) {
+    slot->object = object;
+    slot->resource_version = object.At("metadata", "resourceVersion").Str();
+    if (is_new || !slot->state) slot->status = object.At("status");
+  }
+  Parse(*slot, object);
+  Reindex(slot);
+  // The echo of our own status write is no reason to look again.
+  if (is_new || !ours) Schedule(slot, kSoon);
+}
+
+void Controller::OnGuardGone(const std::string& id) {
+  auto found = slots_.find(id);
+  if (found == slots_.end()) return;
+  SlotPtr slot = found->second;
+  slot->gone = true;
+  if (slot->timer != 0) ports_.timers->CancelTimer(slot->timer);
+  slots_.erase(found);
+  std::erase_if(by_object_, [&](const auto& entry) { return entry.second == id; });
+  std::erase_if(by_workload_, [&](const auto& entry) { return entry.second == id; });
+  for (Sensor* sensor : parts_.sensors) sensor->Forget(id);
+  for (Listener* listener : parts_.listeners) listener->Removed(id);
+  for (auto& [command, answer] : slot->answered) answer({command, false, "the guard was deleted"});
+}
+
+void Controller::Parse(Slot& slot, const Json& object) {
+  slot.deleting = object.At("metadata").Find("deletionTimestamp") != nullptr;
+  slot.has_finalizer = false;
+  for (const Json& finalizer : object.At("metadata", "finalizers").items()) {
+    slot.has_finalizer = slot.has_finalizer || finalizer.Str() == kFinalizer;
+  }
+  int64_t generation = object.At("metadata", "generation").IntOr(0);
+  if (generation == slot.parsed_generation) return;
+  slot.parsed_generation = generation;
+  Diagnostics problems;
+  spec::Library one;
+  spec::LoadObject(object, one, problems);
+  std::optional<spec::Guard> resolved;
+  if (!problems.has_errors() && one.guards.size() == 1)
+    resolved = spec::Resolve(one.guards[0], library_, problems);
+  if (!resolved || problems.has_errors()) {
+    auto sorted = problems.Sorted();
+    slot.problem = sorted.empty() ? "the object is not a usable Guard" : sorted[0].message;
+    slot.guard = nullptr;
+    return;
+  }
+  slot.problem.clear();
+  slot.guard = std::make_shared<const spec::Guard>(std::move(*resolved));
+}
+
+void Controller::Reindex(const SlotPtr& slot) {
+  std::erase_if(by_object_, [&](const auto& entry) { return entry.second == slot->id; });
+  std::erase_if(by_workload_, [&](const auto& entry) { return entry.second == slot->id; });
+  if (slot->guard == nullptr) return;
+  const spec::Guard& guard = *slot->guard;
+  by_workload_.emplace(WorkloadKey(slot->ns, guard.target.name), slot->id);
+  by_workload_.emplace(WorkloadKey(slot->ns, release::CandidateName(guard)), slot->id);
+  by_object_.emplace(release::TargetId(guard).Text(), slot->id);
+  by_object_.emplace(release::CandidateId(guard).Text(), slot->id);
+  release::GuardState none;
+  for (const auto& id : release::WatchedObjects(guard, slot->state ? *slot->state : none)) {
+    by_object_.emplace(id.Text(), slot->id);
+  }
+}
+
+void Controller::TouchDependents(const ResourceType& type, const Json& object) {
+  std::string ns = object.At("metadata", "namespace").Str();
+  std::string key = StrCat(type.kind, " ", ns, "/", object.At("metadata", "name").Str());
+  for (auto [at, end] = by_object_.equal_range(key); at != end; ++at) Touch(at->second);
+  for (const std::string& workload : WorkloadsOf(type, object)) {
+    for (auto [at, end] = by_workload_.equal_range(WorkloadKey(ns, workload)); at != end; ++at)
+      Touch(at->second);
+  }
+  std::string guard = object.At("metadata", "labels", routing::kGuardLabel).Str();
+  if (!guard.empty()) Touch(WorkloadKey(ns, guard));
+}
+
+void Controller::Touch(const std::string& guard) {
+  auto found = slots_.find(guard);
+  if (found != slots_.end()) Schedule(found->second, kSoon);
+}
+
+void Controller::Tell(const std::string& guard, release::Command command, Answered answered) {
+  auto found = slots_.find(guard);
+  if (found == slots_.end()) {
+    answered({command.id, false, StrCat("there is no guard ", guard, " here")});
+    return;
+  }
+  found->second->answered[command.id] = std::move(answered);
+  found->second->commands.push_back(std::move(command));
+  Schedule(found->second, kSoon);
+}
+
+std::vector<std::string> Controller::GuardIds() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, slot] : slots_) ids.push_back(id);
+  return ids;
+}
+
+std::optional<GuardSummary> Controller::Find(const std::string& guard) const {
+  auto found = slots_.find(guard);
+  if (found == slots_.end()) return std::nullopt;
+  const Slot& slot = *found->second;
+  GuardSummary summary{.id = slot.id,
+                       .guard = {},
+                       .state = {},
+                       .reasons = slot.reasons,
+                       .problem = slot.problem,
+                       .looked = slot.looked};
+  if (slot.guard != nullptr) summary.guard = *slot.guard;
+  summary.guard.metadata.name = slot.name;
+  summary.guard.metadata.ns = slot.ns;
+  if (slot.state) summary.state = *slot.state;
+  return summary;
+}
+
+void Controller::ForEach(
+    const std::function<void(const spec::Guard&, const release::GuardState&)>& visit) const {
+  for (const auto& [id, slot] : slots_) {
+    if (slot->guard != nullptr && slot->state) visit(*slot->guard, *slot->state);
+  }
+}
+
+// One timer a guard: the earliest wish wins.
+void Controller::Schedule(const SlotPtr& slot, Duration delay) {
+  if (slot->gone) return;
+  if (slot->busy) {
+    if (delay <= kSoon) slot->again = true;
+    return;
+  }
+  Time at = ports_.clock->Now() + delay;
+  if (slot->timer != 0) {
+    if (slot->timer_at && *slot->timer_at <= at) return;
+    ports_.timers->CancelTimer(slot->timer);
+  }
+  slot->timer_at = at;
+  slot->timer = ports_.timers->After(delay, [this, alive = std::weak_ptr(alive_), slot] {
+    if (alive.expired()) return;
+    slot->timer = 0;
+    slot->timer_at.reset();
+    Look(slot);
+  });
+}
+
+}  // namespace rollguard::app

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The deciding loop: every guard this process owns, one thread, no locks. A guard is looked at when
+// something it depends on changed, when a sensor learnt something, when a person said something,
+// and at the time the last look asked for. A look is: gather, Step, write the state, carry out the
+// actions; while that is under way the guard is busy and what happens in between makes it look
+// again.
+//
+// The same class runs in the agent (ports wrapped so that callbacks come on the loop's thread), in
+// simulation, rehearsal and rule tests (ports are the simulated ones).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/app/executor.h"
+#include "agent/app/mirror.h"
+#include "agent/app/sensor.h"
+#include "agent/ports/timers.h"
+#include "agent/release/observe.h"
+#include "agent/spec/load.h"
+
+namespace rollguard::app {
+
+inline constexpr std::string_view kFinalizer = "rollguard.dev/guard";
+
+struct ControllerPorts {
+  Cluster* cluster = nullptr;
+  Timers* timers = nullptr;
+  const Clock* clock = nullptr;
+  kube::Executor executor;
+  uint64_t seed = 1;
+};
+
+struct ControllerParts {
+  std::vector<Sensor*> sensors;
+  std::vector<Listener*> listeners;
+  AnalysisActions* analysis = nullptr;
+  GateActions* gates = nullptr;
+  // Which guards are ours (shards); null: all.
+  std::function<bool(const std::string& guard)> owns;
+};
+
+// What people and pages see of one guard. A copy.
+struct GuardSummary {
+  std::string id;
+  spec::Guard guard;
+  release::GuardState state;
+  std::vector<std::string> reasons;  // of the last look: what is waited for
+  std::string problem;               // the guard cannot be used, and why
+  std::optional<Time> looked;
+};
+
+class Controller {
+ public:
+  Controller(ControllerPorts ports, ControllerParts parts);
+  ~Controller();
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+  // What guards refer to: rule groups, templates, policies, strategies. Guards are resolved anew.
+  void SetLibrary(spec::Library library);
+  const spec::Library& library() const { return library_; }
+
+  // Begins to watch guards.
+  void Start();
+  bool synced() const;
+
+  // Asks for a look, soon. Unknown guards are ignored.
+  void Touch(const std::string& guard);
+  // A person's command. The answer comes when it was looked at, or at once when the guard is
+  // unknown.
+  using Answered = std::function<void(release::CommandAnswer)>;
+  void Tell(const std::string& guard, release::Command command, Answered answered);
+
+  std::vector<std::string> GuardIds() const;
+  std::optional<GuardSummary> Find(const std::string& guard) const;
+  // Calls `visit` for every usable guard without copying.
+  void ForEach(
+      const std::function<void(const spec::Guard&, const release::GuardState&)>& visit) const;
+  Mirror& mirror() { return mirror_; }
+  uint64_t looks() const { return looks_; }
+
+ private:
+  struct Slot;
+  using SlotPtr = std::shared_ptr<Slot>;
+
+  // Guards come and go.
+  void OnChanged(const ResourceType& type, const Json& object, bool gone);
+  void OnGuard(const Json& object);
+  void OnGuardGone(const std::string& id);
+  void Parse(Slot& slot, const Json& object);
+  void Reindex(const SlotPtr& slot);
+  void TouchDependents(const ResourceType& type, const Json& object);
+
+  // One look.
+  void Schedule(const SlotPtr& slot, Duration delay);
+  void Look(const SlotPtr& slot);
+  bool EnsureWatched(Slot& slot);
+  release::Observation Gather(Slot& slot, Arena& arena);
+  void GatherWorkloads(Slot& slot, Arena& arena, release::WorldObjects& world) const;
+  void GatherOthers(Slot& slot, Arena& arena, release::WorldObjects& world) const;
+  void AddPeers(const Slot& slot, release::Observation& observation) const;
+  void Commit(const SlotPtr& slot, release::StepResult result, release::Observation observation);
+  void WriteStatus(const SlotPtr& slot, const release::GuardState& state,
+                   std::function<void(Status)> done);
+  void CarryOut(const SlotPtr& slot, std::vector<release::Action> actions, bool finalized);
+  void Finalize(const SlotPtr& slot);
+  void AddFinalizer(const SlotPtr& slot);
+  void Rest(const SlotPtr& slot, Status status);
+  void AnswerCommands(Slot& slot, const std::vector<release::CommandAnswer>& answers);
+  void Follow(Slot& slot, const release::Observation& observation);
+
+  ControllerPorts ports_;
+  ControllerParts parts_;
+  Random random_;
+  Mirror mirror_;
+  ActionRunner runner_;
+  spec::Library library_;
+  release::RevisionCache revisions_;
+  std::map<std::string, SlotPtr> slots_;
+  // "kind ns/name" -> guards that look at that object; "ns/name" of workloads and siblings.
+  std::multimap<std::string, std::string> by_object_;
+  std::multimap<std::string, std::string> by_workload_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  uint64_t looks_ = 0;
+};
+
+}  // namespace rollguard::app

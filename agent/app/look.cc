@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// One look at one guard: gather -> Step -> write the state -> carry out -> rest.
+#include "agent/app/controller.h"
+#include "agent/app/slot.h"
+#include "agent/base/json_patch.h"
+#include "agent/base/text.h"
+#include "agent/kube/resources.h"
+
+namespace rollguard::app {
+namespace {
+
+constexpr Duration kConflictRetry{20};
+constexpr Duration kFirstBackoff{200};
+constexpr int kMaxDoublings = 7;  // 25 s
+
+}  // namespace
+
+void Controller::Look(const SlotPtr& slot) {
+  if (slot->gone || slot->busy || slot->guard == nullptr) return;
+  if (!slot->state) {
+    auto state = release::StateFromJson(slot->status);
+    if (!state) {
+      slot->problem = StrCat("its status cannot be read: ", state.error().message);
+      return;
+    }
+    slot->state = std::move(*state);
+    Reindex(slot);
+  }
+  if (!slot->has_finalizer && !slot->deleting && slot->guard->mode == spec::Mode::kEnforce) {
+    AddFinalizer(slot);
+    return;
+  }
+  if (!EnsureWatched(*slot)) return;
+  ++looks_;
+  Arena arena;
+  release::Observation observation = Gather(*slot, arena);
+  release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
+  slot->looked = observation.now;
+  slot->reasons = result.reasons;
+  Commit(slot, std::move(result), std::move(observation));
+}
+
+// The state is written before anything follows from it, so that a crash in between finds the
+// intent.
+void Controller::Commit(const SlotPtr& slot, release::StepResult result,
+                        release::Observation observation) {
+  AnswerCommands(*slot, result.answers);
+  bool quiet = !result.state_changed && result.actions.empty();
+  if (quiet && !result.finalized) {
+    slot->failures = 0;
+    Follow(*slot, observation);
+    if (result.wake) Schedule(slot, std::max(Duration(0), *result.wake - ports_.clock->Now()));
+    return;
+  }
+  slot->busy = true;
+  auto carry_out = [this, slot, actions = std::move(result.actions),
+                    finalized = result.finalized](Status written) mutable {
+    if (!written) {
+      Rest(slot, std::move(written));
+      return;
+    }
+    CarryOut(slot, std::move(actions), finalized);
+  };
+  if (!result.state_changed) {
+    Follow(*slot, observation);
+    carry_out({});
+    return;
+  }
+  release::GuardState before = *slot->state;
+  // What listeners and sensors see of the observation after the write: the objects are gone by
+  // then.
+  auto view = std::make_shared<release::Observation>(std::move(observation));
+  view->objects.clear();
+  view->configs = {};
+  view->target.object = view->candidate.object = nullptr;
+  view->hpa.object = view->candidate_hpa.object = nullptr;
+  for (auto& revision : view->target.revisions) revision.object = nullptr;
+  for (auto& revision : view->candidate.revisions) revision.object = nullptr;
+  WriteStatus(slot, result.state,
+              [this, slot, before = std::move(before), after = result.state, view,
+               carry_out = std::move(carry_out)](Status written) mutable {
+                if (written) {
+                  slot->state = after;
+                  Reindex(slot);
+                  for (Listener* listener : parts_.listeners)
+                    listener->Changed(*slot->guard, before, after, *view);
+                  Follow(*slot, *view);
+                }
+                carry_out(std::move(written));
+              });
+}
+
+void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& state,
+                             std::function<void(Status)> done) {
+  Json status = release::ToJson(state);
+  Json patch = MakeMergePatch(slot->status.is_object() ? slot->status : Json::Obj(), status);
+  ClusterRequest request;
+  request.verb = Verb::kPatch;
+  request.type = kube::resources::Guards();
+  request.ns = slot->ns;
+  request.name = slot->name;
+  request.subresource = "status";
+  request.patch = PatchKind::kMerge;
+  request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version}})},
+                            {"status", std::move(patch)}});
+  ports_.cluster->Call(std::move(request),
+                       [slot, status = std::move(status), alive = std::weak_ptr(alive_),
+                        done = std::move(done)](Expected<Json> answer) {
+                         if (alive.expired()) return;
+                         if (!answer) {
+                           done(answer.error());
+                           return;
+                         }
+                         slot->resource_version = answer->At("metadata", "resourceVersion").Str();
+                         slot->object = std::move(*answer);
+                         slot->status = status;
+                         done({});
+                       });
+}
+
+void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions,
+                          bool finalized) {
+  runner_.Run(slot->guard, std::move(actions),
+              [this, slot, finalized, alive = std::weak_ptr(alive_)](Status done) {
+                if (alive.expired()) return;
+                if (done && finalized && slot->deleting && slot->has_finalizer) {
+                  Finalize(slot);
+                  return;
+                }
+                Rest(slot, std::move(done));
+              });
+}
+
+// The look is over. After success look again at once: the next step may already be possible. After
+// a failure: a conflict means our view was old, anything else waits longer each time.
+void Controller::Rest(const SlotPtr& slot, Status status) {
+  slot->busy = false;
+  slot->again = false;
+  if (status) {
+    slot->failures = 0;
+    Schedule(slot, Duration(0));
+    return;
+  }
+  slot->reasons = {status.error().message};
+  if (status.error().code == ErrorCode::kConflict || status.error().code == ErrorCode::kNotFound) {
+    // Read our own object again: another writer may have moved it on.
+    ClusterRequest request;
+    request.verb = Verb::kGet;
+    request.type = kube::resources::Guards();
+    request.ns = slot->ns;
+    request.name = slot->name;
+    slot->busy = true;
+    ports_.cluster->Call(
+        std::move(request), [this, slot, alive = std::weak_ptr(alive_)](Expected<Json> object) {
+          if (alive.expired()) return;
+          slot->busy = false;
+          if (object) {
+            slot->resource_version = object->At("metadata", "resourceVersion").Str();
+            slot->object = *object;
+            slot->status = object->At("status");
+            slot->state.reset();
+            Parse(*slot, *object);
+          }
+          Schedule(slot, kConflictRetry);
+        });
+    return;
+  }
+  int doublings = std::min(slot->failures++, kMaxDoublings);
+  auto backoff = kFirstBackoff * (1 << doublings);
+  Schedule(slot, status.error().retry_after.count() > 0
+                     ? Duration(status.error().retry_after)
+                     : backoff + Duration(static_cast<int64_t>(random_.Below(
+                                     static_cast<uint64_t>(backoff.count()) / 4 + 1))));
+}
+
+void Controller::AddFinalizer(const SlotPtr& slot) {
+  Json finalizers = slot->object.At("metadata", "finalizers");
+  if (!finalizers.is_array()) finalizers = Json::Arr();
+  finalizers.Push(kFinalizer);
+  ClusterRequest request;
+  request.verb = Verb::kPatch;
+  request.type = kube::resources::Guards();
+  request.ns = slot->ns;
+  request.name = slot->name;
+  request.patch = PatchKind::kMerge;
+  request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version},
+                                                    {"finalizers", finalizers}})}});
+  slot->busy = true;
+  ports_.cluster->Call(std::move(request),
+                       [this, slot, alive = std::weak_ptr(alive_)](Expected<Json> object) {
+                         if (alive.expired()) return;
+                         if (object) {
+                           slot->resource_version = object->At("metadata", "resourceVersion").Str();
+                           slot->object = *object;
+                           Parse(*slot, *object);
+                         }
+                         Rest(slot, object ? Status() : Status(object.error()));
+                       });
+}
+
+void Controller::Finalize(const SlotPtr& slot) {
+  Json finalizers = Json::Arr();
+  for (const Json& finalizer : slot->object.At("metadata", "finalizers").items()) {
+    if (finalizer.Str() != kFinalizer) finalizers.Push(finalizer);
+  }
+  ClusterRequest request;
+  request.verb = Verb::kPatch;
+  request.type = kube::resources::Guards();
+  request.ns = slot->ns;
+  request.name = slot->name;
+  request.patch = PatchKind::kMerge;
+  request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version},
+                                                    {"finalizers", finalizers}})}});
+  ports_.cluster->Call(std::move(request),
+                       [this, slot, alive = std::weak_ptr(alive_)](Expected<Json> object) {
+                         if (alive.expired()) return;
+                         if (object) {
+                           OnGuardGone(slot->id);
+                           return;
+                         }
+                         Rest(slot, object.error());
+                       });
+}
+
+void Controller::AnswerCommands(Slot& slot, const std::vector<release::CommandAnswer>& answers) {
+  for (const release::CommandAnswer& answer : answers) {
+    std::erase_if(slot.commands, [&](const release::Command& c) { return c.id == answer.id; });
+    auto waiting = slot.answered.extract(answer.id);
+    if (!waiting.empty()) waiting.mapped()(answer);
+  }
+}
+
+void Controller::Follow(Slot& slot, const release::Observation& observation) {
+  routing::Tracks tracks = release::TracksOf(*slot.guard, *slot.state, observation);
+  for (Sensor* sensor : parts_.sensors)
+    sensor->Follow({*slot.guard, *slot.state, observation, tracks});
+}
+
+}  // namespace rollguard::app

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/app/mirror.h"
+
+#include "agent/base/text.h"
+#include "agent/kube/resources.h"
+
+namespace rollguard::app {
+namespace {
+
+std::string KeyOf(std::string_view ns, std::string_view name) { return StrCat(ns, "/", name); }
+
+std::string KeyOf(const Json& object) {
+  return KeyOf(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str());
+}
+
+}  // namespace
+
+ResourceType TypeOf(const routing::ObjectId& id) {
+  ResourceType type = kube::resources::ByKind(id.api_version, id.kind);
+  if (!type.plural.empty()) return type;
+  size_t slash = id.api_version.find('/');
+  std::string plural = ToLower(id.kind);
+  plural += plural.ends_with("s") || plural.ends_with("x") ? "es" : "s";
+  return {.group = slash == std::string::npos ? "" : id.api_version.substr(0, slash),
+          .version = slash == std::string::npos ? id.api_version : id.api_version.substr(slash + 1),
+          .plural = plural,
+          .kind = id.kind,
+          .namespaced = !id.ns.empty()};
+}
+
+routing::ObjectId IdOf(const Json& object) {
+  return {object.At("apiVersion").Str(), object.At("kind").Str(),
+          object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str()};
+}
+
+std::string OwnerOf(const Json& object) {
+  for (const Json& owner : object.At("metadata", "ownerReferences").items()) {
+    if (owner.At("controller").BoolOr(false)) return owner.At("name").Str();
+  }
+  return {};
+}
+
+Mirror::Mirror(Cluster& cluster, Timers& timers, kube::Executor executor, Random random,
+               Changed changed)
+    : cluster_(cluster),
+      timers_(timers),
+      executor_(std::move(executor)),
+      random_(random),
+      changed_(std::move(changed)) {}
+
+bool Mirror::Ensure(const ResourceType& type) {
+  auto [at, is_new] = kinds_.try_emplace(type);
+  Kind& kind = at->second;
+  if (!is_new) return kind.synced;
+  kube::InformerOptions options;
+  options.type = type;
+  options.projection.drop = {
+      "metadata.managedFields",
+      "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"};
+  kind.informer = std::make_unique<kube::Informer>(cluster_, timers_, Random(random_.Next()),
+                                                   executor_, options);
+  kube::InformerHandler handler;
+  handler.upsert = [this, &kind, type](const Json& object, const Json*) {
+    OnUpsert(kind, type, object);
+  };
+  handler.deleted = [this, &kind, type](const Json& object) { OnDeleted(kind, type, object); };
+  handler.synced = [this, &kind, type] {
+    kind.synced = true;
+    kind.trouble.clear();
+    changed_(type, Json(), false);
+  };
+  handler.trouble = [&kind](const Error& error) { kind.trouble = error.message; };
+  kind.informer->AddHandler(std::move(handler));
+  kind.informer->Start();
+  return kind.synced;
+}
+
+bool Mirror::Synced(const ResourceType& type) const {
+  auto found = kinds_.find(type);
+  return found != kinds_.end() && found->second.synced;
+}
+
+std::string Mirror::Trouble(const ResourceType& type) const {
+  auto found = kinds_.find(type);
+  return found != kinds_.end() && !found->second.synced ? found->second.trouble : std::string();
+}
+
+void Mirror::OnUpsert(Kind& kind, const ResourceType& type, const Json& object) {
+  std::string owner = OwnerOf(object);
+  if (!owner.empty()) {
+    std::string owner_key = KeyOf(object.At("metadata", "namespace").Str(), owner);
+    kind.owned[owner_key].insert(object.At("metadata", "name").Str());
+    kind.owner_of[KeyOf(object)] = std::move(owner_key);
+  }
+  changed_(type, object, false);
+}
+
+void Mirror::OnDeleted(Kind& kind, const ResourceType& type, const Json& object) {
+  auto owner = kind.owner_of.find(KeyOf(object));
+  if (owner != kind.owner_of.end()) {
+    auto owned = kind.owned.find(owner->second);
+    owned->second.erase(object.At("metadata", "name").Str());
+    if (owned->second.empty()) kind.owned.erase(owned);
+    kind.owner_of.erase(owner);
+  }
+  changed_(type, object, true);
+}
+
+const Mirror::Ours* Mirror::FindOurs(const ResourceType& type, const std::string& key,
+                                     std::string_view version) const {
+  auto found = ours_.find({type, key});
+  if (found == ours_.end()) return nullptr;
+  if (found->second.seen_version == version) return &found->second;
+  ours_.erase(found);  // the informer moved on: it knows better
+  return nullptr;
+}
+
+const Json* Mirror::Get(const ResourceType& type, const std::string& ns, const std::string& name,
+                        Arena& arena) const {
+  auto found = kinds_.find(type);
+  if (found == kinds_.end()) return nullptr;
+  const kube::Informer& informer = *found->second.informer;
+  if (const Ours* ours = FindOurs(type, KeyOf(ns, name), informer.ResourceVersion(ns, name))) {
+    return ours->object.is_null() ? nullptr : &arena.emplace_back(ours->object);
+  }
+  Json& object = arena.emplace_back();
+  if (informer.Get(ns, name, &object)) return &object;
+  arena.pop_back();
+  return nullptr;
+}
+
+std::vector<const Json*> Mirror::OwnedBy(const ResourceType& type, const std::string& ns,
+                                         const std::string& owner, Arena& arena) const {
+  std::vector<const Json*> objects;
+  auto found = kinds_.find(type);
+  if (found == kinds_.end()) return objects;
+  auto owned = found->second.owned.find(KeyOf(ns, owner));
+  if (owned == found->second.owned.end()) return objects;
+  for (const std::string& name : owned->second) {
+    if (const Json* object = Get(type, ns, name, arena)) objects.push_back(object);
+  }
+  return objects;
+}
+
+void Mirror::ForEach(const ResourceType& type, const std::string& ns,
+                     const std::function<void(const Json&)>& visit) const {
+  auto found = kinds_.find(type);
+  if (found != kinds_.end()) found->second.informer->ForEach(ns, visit);
+}
+
+void Mirror::Wrote(const ResourceType& type, const Json& object) {
+  auto found = kinds_.find(type);
+  if (found == kinds_.end() || !object.is_object()) return;
+  std::string ns = object.At("metadata", "namespace").Str(),
+              name = object.At("metadata", "name").Str();
+  std::string seen(found->second.informer->ResourceVersion(ns, name));
+  // The watch may have been faster than the answer.
+  if (seen != object.At("metadata", "resourceVersion").Str())
+    ours_[{type, KeyOf(ns, name)}] = {std::move(seen), object};
+}
+
+void Mirror::Deleted(const ResourceType& type, const std::string& ns, const std::string& name) {
+  auto found = kinds_.find(type);
+  if (found == kinds_.end()) return;
+  std::string seen(found->second.informer->ResourceVersion(ns, name));
+  if (!seen.empty()) ours_[{type, KeyOf(ns, name)}] = {std::move(seen), Json()};
+}
+
+}  // namespace rollguard::app

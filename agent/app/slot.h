@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// One guard inside the controller: what it wants, where it stands, what is under way.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/app/controller.h"
+
+namespace rollguard::app {
+
+struct Controller::Slot {
+  std::string id;
+  std::string ns;
+  std::string name;
+
+  // The Guard object as last seen or written.
+  Json object;
+  Json status;
+  std::string resource_version;
+  int64_t parsed_generation = -1;
+  bool deleting = false;
+  bool has_finalizer = false;
+
+  // What it means; null while it cannot be used.
+  std::shared_ptr<const spec::Guard> guard;
+  std::string problem;
+
+  std::optional<release::GuardState> state;  // absent until read from the status
+  std::vector<release::Command> commands;
+  std::map<std::string, Answered> answered;
+  std::vector<std::string> reasons;
+  std::optional<Time> looked;
+
+  bool busy = false;   // a state write or actions are under way
+  bool again = false;  // something happened meanwhile
+  bool gone = false;
+  TimerId timer = 0;
+  std::optional<Time> timer_at;
+  int failures = 0;
+};
+
+}  // namespace rollguard::app

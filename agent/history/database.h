@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The little SQL that history needs, in the dialect both databases share. Placeholders are written
+// $1, $2, ...; every value travels as text or NULL. One connection, used by one thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/expected.h"
+
+namespace rollguard::history {
+
+using Value = std::optional<std::string>;
+using Row = std::vector<Value>;
+
+class Database {
+ public:
+  virtual ~Database() = default;
+  // Connects when there is no live connection.
+  virtual Status Open() = 0;
+  virtual Status Execute(const std::string& sql, const Row& values = {}) = 0;
+  virtual Expected<std::vector<Row>> Query(const std::string& sql, const Row& values = {}) = 0;
+  // The column type of an automatically growing 64-bit key.
+  virtual std::string_view SerialKey() const = 0;
+  virtual bool IsOpen() const = 0;
+};
+
+// A file in WAL mode with synchronous=FULL: what is committed survives kill -9 and power loss.
+std::unique_ptr<Database> OpenSqlite(std::string path);
+// A libpq connection string or URL. Errors never show the password.
+std::unique_ptr<Database> OpenPostgres(std::string url);
+
+}  // namespace rollguard::history

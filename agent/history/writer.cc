@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writer: gather, write in one transaction, tell who waits. A batch that fails stays at the
+// head of the queue, so order is kept; who has waited longer than the patience is told that the
+// fact is not durable yet, and the fact is written all the same when the database is back.
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "agent/history/rows.h"
+#include "agent/history/schema.h"
+#include "agent/history/sql_history.h"
+
+namespace rollguard::history {
+
+SqlHistory::SqlHistory(DatabaseFactory factory, SqlHistoryOptions options, const Clock& clock)
+    : factory_(std::move(factory)), options_(std::move(options)), clock_(clock) {}
+
+SqlHistory::~SqlHistory() {
+  if (!thread_.joinable()) return;
+  (void)Flush(std::chrono::seconds(5));
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+Status SqlHistory::Start() {
+  database_ = factory_();
+  reader_ = factory_();
+  Status opened = EnsureOpen(*database_);
+  if (!opened) failure_ = opened.error().message;
+  thread_ = std::thread([this] { Run(); });
+  return opened;
+}
+
+void SqlHistory::Append(HistoryRecord record, Durable durable) {
+  Push({Fact{std::move(record), std::move(durable)}, clock_.Monotonic()});
+}
+
+void SqlHistory::PutRelease(ReleaseRow row) { Push({std::move(row), clock_.Monotonic()}); }
+
+void SqlHistory::Measure(MeasurementRow row) { Push({std::move(row), clock_.Monotonic()}); }
+
+void SqlHistory::Push(Item item) {
+  {
+    std::lock_guard lock(mutex_);
+    // Measurements are the only thing that may be lost, and they go first.
+    bool droppable = std::holds_alternative<MeasurementRow>(item.what);
+    if (queue_.size() < (droppable ? options_.max_queue / 2 : options_.max_queue)) {
+      queue_.push_back(std::move(item));
+      wake_.notify_one();
+      return;
+    }
+  }
+  auto* fact = std::get_if<Fact>(&item.what);
+  if (fact != nullptr && fact->durable) {
+    fact->durable(Error(ErrorCode::kUnavailable, "the history is away and its queue is full"));
+  }
+}
+
+std::deque<SqlHistory::Item> SqlHistory::TakeBatch() {
+  std::deque<Item> batch;
+  while (!queue_.empty() && batch.size() < options_.max_batch) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  in_flight_ = batch.size();
+  return batch;
+}
+
+void SqlHistory::Run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    std::deque<Item> batch = TakeBatch();
+    lock.unlock();
+    Status done = WriteBatch(batch);
+    if (done) {
+      for (Item& item : batch) {
+        auto* fact = std::get_if<Fact>(&item.what);
+        if (fact != nullptr && fact->durable) fact->durable({});
+      }
+    }
+    lock.lock();
+    in_flight_ = 0;
+    failure_ = done ? "" : done.error().message;
+    if (!done) {
+      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
+                    std::make_move_iterator(batch.end()));
+      if (stopping_) return;
+      ReportLate();
+      wake_.wait_for(lock, options_.retry, [this] { return stopping_; });
+    }
+    written_.notify_all();
+  }
+}
+
+// Called with the lock held.
+void SqlHistory::ReportLate() {
+  auto now = clock_.Monotonic();
+  Error error(ErrorCode::kUnavailable, StrCat("not recorded yet: ", failure_));
+  for (Item& item : queue_) {
+    auto* fact = std::get_if<Fact>(&item.what);
+    if (fact == nullptr || !fact->durable || now - item.queued < options_.patience) continue;
+    auto durable = std::exchange(fact->durable, {});
+    durable(error);
+  }
+}
+
+Status SqlHistory::EnsureOpen(Database& database) {
+  if (!database.IsOpen()) chain_loaded_ = false;
+  if (Status opened = database.Open(); !opened) return opened;
+  if (!migrated_) {
+    if (Status migrated = Migrate(database); !migrated) return migrated;
+    migrated_ = true;
+  }
+  return {};
+}
+
+Status SqlHistory::LoadChain() {
+  if (chain_loaded_) return {};
+  Status made = database_->Execute(
+      "INSERT INTO chains (chain, anchor, newest) VALUES ($1, '', '') ON CONFLICT (chain) DO "
+      "NOTHING",
+      {options_.writer});
+  if (!made) return made;
+  auto rows = database_->Query("SELECT newest FROM chains WHERE chain = $1", {options_.writer});
+  if (!rows) return rows.error();
+  newest_hash_ = rows->at(0).at(0).value_or("");
+  chain_loaded_ = true;
+  return {};
+}
+
+Status SqlHistory::SaveChain() {
+  return database_->Execute("UPDATE chains SET newest = $1 WHERE chain = $2",
+                            {newest_hash_, options_.writer});
+}
+
+Status SqlHistory::WriteBatch(std::deque<Item>& batch) {
+  if (Status open = EnsureOpen(*database_); !open) return open;
+  if (Status begun = database_->Execute("BEGIN"); !begun) return begun;
+  std::string hash_before = newest_hash_;
+  auto write = [this](const auto& item) -> Status {
+    using T = std::decay_t<decltype(item)>;
+    if constexpr (std::is_same_v<T, Fact>) return WriteFact(item);
+    if constexpr (std::is_same_v<T, ReleaseRow>) return WriteRelease(item);
+    if constexpr (std::is_same_v<T, MeasurementRow>) return WriteMeasurement(item);
+  };
+  Status done = LoadChain();
+  for (auto item = batch.begin(); done && item != batch.end(); ++item)
+    done = std::visit(write, item->what);
+  if (done) done = SaveChain();
+  if (done) done = database_->Execute("COMMIT");
+  if (!done) {
+    (void)database_->Execute("ROLLBACK");
+    newest_hash_ = hash_before;
+    chain_loaded_ = false;  // read it again: another process may have written in between
+  }
+  return done;
+}
+
+Status SqlHistory::WriteFact(const Fact& fact) {
+  const HistoryRecord& r = fact.record;
+  ChainRow row{.seq = 0,
+               .chain = options_.writer,
+               .previous = newest_hash_,
+               .hash = {},
+               .record = r,
+               .body_text = r.body.Dump()};
+  row.hash = HashOf(row);
+  auto written = database_->Query(
+      "INSERT INTO facts (chain, previous, hash, kind, id, at, guard, release_id, actor, body)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (kind, id) DO NOTHING "
+      "RETURNING seq",
+      {row.chain, row.previous, row.hash, r.kind, r.id, std::to_string(ToUnixMillis(r.at)), r.guard,
+       r.release, r.actor, row.body_text});
+  if (!written) return written.error();
+  if (!written->empty()) newest_hash_ = row.hash;
+  return {};
+}
+
+Status SqlHistory::WriteRelease(const ReleaseRow& row) {
+  Value ended = row.ended ? Value(std::to_string(ToUnixMillis(*row.ended))) : Value();
+  return database_->Execute(
+      "INSERT INTO releases (id, guard, started, ended, body) VALUES ($1, $2, $3, $4, $5)"
+      " ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, body = excluded.body",
+      {row.id, row.guard, std::to_string(ToUnixMillis(row.started)), ended, ToJson(row).Dump()});
+}
+
+Status SqlHistory::WriteMeasurement(const MeasurementRow& row) {
+  return database_->Execute(
+      "INSERT INTO measurements (at, guard, release_id, metric, value, verdict) VALUES ($1, $2, "
+      "$3, $4, $5, $6)",
+      {std::to_string(ToUnixMillis(row.at)), row.guard, row.release, row.metric,
+       FormatNumber(row.value), row.verdict});
+}
+
+HistoryHealth SqlHistory::Health() {
+  std::lock_guard lock(mutex_);
+  HistoryHealth health{.degraded = !failure_.empty(),
+                       .reason = failure_,
+                       .waiting = queue_.size() + in_flight_,
+                       .lag = {}};
+  if (!queue_.empty())
+    health.lag = std::chrono::duration_cast<Duration>(clock_.Monotonic() - queue_.front().queued);
+  return health;
+}
+
+bool SqlHistory::Flush(Duration limit) {
+  std::unique_lock lock(mutex_);
+  return written_.wait_for(lock, limit, [this] { return queue_.empty() && in_flight_ == 0; });
+}
+
+}  // namespace rollguard::history
