@@ -29,7 +29,7 @@ struct GuardFacts {
   std::vector<std::string> depends_on;  // ids of guards this one calls
   bool releasing = false;
   Time release_started{};
-  std::string release_id;
+  std::string release_id{};
   double evidence = 0;  // 0..1: how much worse the candidate looks than stable, by all comparisons
 };
 
@@ -51,7 +51,7 @@ const char* ToString(How value);
 
 struct Match {
   std::string guard;
-  std::string release_id;
+  std::string release_id{};
   How how = How::kExplicit;
   Disposition disposition = Disposition::kUnmatched;
   spec::TriggerAction action = spec::TriggerAction::kObserve;

@@ -85,7 +85,7 @@ class Server::Loop {
   std::atomic<bool> closing_{false};
   std::atomic<bool> events_pending_{false};
   std::atomic<uint64_t> accepted_{0}, requests_{0}, refused_{0}, evicted_{0}, dropped_{0}, open_{0},
-      streams_{0}, working_{0};
+      streams_{0};
 };
 
 }  // namespace rollguard::http

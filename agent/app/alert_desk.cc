@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/app/alert_desk.h"
+
+#include <algorithm>
+#include <set>
+
+#include "agent/base/text.h"
+#include "agent/kube/resources.h"
+
+namespace rollguard::app {
+namespace {
+
+constexpr size_t kKeepReceipts = 1000;
+
+bool Releasing(const release::GuardState& state) {
+  return state.release.has_value() && state.phase != release::Phase::kPending &&
+         state.phase != release::Phase::kIdle;
+}
+
+alerts::GuardFacts FactsOf(const spec::Guard& guard, const release::GuardState& state,
+                           double evidence) {
+  alerts::GuardFacts facts{.id = guard.Id(),
+                           .ns = guard.metadata.ns,
+                           .workload = guard.target.name,
+                           .service = guard.service,
+                           .triggers = &guard.rollback.alerts,
+                           .depends_on = {},
+                           .releasing = Releasing(state)};
+  for (const spec::ObjectRef& ref : guard.depends_on) {
+    facts.depends_on.push_back(StrCat(ref.ns.empty() ? guard.metadata.ns : ref.ns, "/", ref.name));
+  }
+  if (state.release) {
+    facts.release_started = state.release->started;
+    facts.release_id = state.release->id;
+  }
+  facts.evidence = evidence;
+  return facts;
+}
+
+// The namespace an alert can be about; empty: any.
+std::string NamespaceOf(const alerts::Alert& alert) {
+  std::string named = alert.Label("rollguard_guard");
+  if (named.empty()) {
+    const std::string* annotation = spec::FindIn(alert.annotations, "rollguard_guard");
+    if (annotation != nullptr) named = *annotation;
+  }
+  return named.empty() ? alert.Label("namespace") : named.substr(0, named.find('/'));
+}
+
+release::Signal SignalFrom(const alerts::Alert& alert, const alerts::Match& match,
+                           bool pre_existing) {
+  release::Signal signal;
+  signal.source = release::Signal::Source::kAlert;
+  signal.state = release::Signal::State::kFiring;
+  signal.name = alert.Name();
+  signal.action = match.disposition == alerts::Disposition::kSuspect ? spec::TriggerAction::kObserve
+                                                                     : match.action;
+  signal.severity = match.severity;
+  signal.pre_existing = pre_existing;
+  signal.reason = match.reason;
+  signal.since = alert.starts_at;
+  signal.evidence = Json::Obj({{"alert", alerts::ToJson(alert)},
+                               {"matchedBy", alerts::ToString(match.how)},
+                               {"rank", match.rank}});
+  return signal;
+}
+
+}  // namespace
+
+Json ToJson(const AlertReceipt& receipt) {
+  Json matches = Json::Arr();
+  for (const alerts::Match& m : receipt.matches) {
+    matches.Push(Json::Obj({{"guard", m.guard},
+                            {"release", m.release_id},
+                            {"disposition", alerts::ToString(m.disposition)},
+                            {"action", spec::ToString(m.action)},
+                            {"rank", m.rank},
+                            {"reason", m.reason}}));
+  }
+  Json out = alerts::ToJson(receipt.alert);
+  out.Set("receivedAt", FormatRfc3339(receipt.received));
+  out.Set("disposition", alerts::ToString(receipt.disposition));
+  out.Set("matches", std::move(matches));
+  return out;
+}
+
+std::vector<AlertReceipt> AlertDesk::Receive(const std::vector<alerts::Alert>& alerts) {
+  std::vector<AlertReceipt> receipts;
+  for (const alerts::Alert& alert : alerts) {
+    receipts.push_back(ReceiveOne(alert));
+    recent_.push_back(receipts.back());
+    if (recent_.size() > kKeepReceipts) recent_.pop_front();
+  }
+  return receipts;
+}
+
+AlertReceipt AlertDesk::ReceiveOne(const alerts::Alert& alert) {
+  AlertReceipt receipt{.alert = alert,
+                       .received = clock_.Now(),
+                       .disposition = alerts::Disposition::kUnmatched,
+                       .matches = {}};
+  if (!dedupe_.Admit(alert)) {
+    receipt.disposition = alerts::Disposition::kDuplicate;
+    return receipt;
+  }
+  receipt.matches = CorrelateNow(alert);
+  if (!receipt.matches.empty()) receipt.disposition = receipt.matches[0].disposition;
+  if (alert.status == alerts::AlertStatus::kResolved) {
+    Resolve(alert.fingerprint);
+  } else {
+    firing_[alert.fingerprint] = {alert, receipt.matches};
+  }
+  TouchMatched(receipt.matches);
+  return receipt;
+}
+
+void AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,
+                          const std::vector<std::string>& suppressed) {
+  std::set<std::string> present, quiet(suppressed.begin(), suppressed.end());
+  for (const alerts::Alert& alert : firing) present.insert(alert.fingerprint);
+  std::vector<std::string> ended;
+  for (auto& [fingerprint, held] : firing_) {
+    bool was = held.suppressed;
+    held.suppressed = quiet.contains(fingerprint);
+    if (held.suppressed != was) TouchMatched(held.matches);
+    if (!held.suppressed && !present.contains(fingerprint)) ended.push_back(fingerprint);
+  }
+  for (const std::string& fingerprint : ended) Resolve(fingerprint);
+  std::vector<alerts::Alert> missed;
+  for (const alerts::Alert& alert : firing) {
+    if (!dedupe_.Seen(alert)) missed.push_back(alert);
+  }
+  Receive(missed);
+}
+
+void AlertDesk::Resolve(const std::string& fingerprint) {
+  auto found = firing_.find(fingerprint);
+  if (found == firing_.end()) return;
+  auto matches = std::move(found->second.matches);
+  firing_.erase(found);
+  TouchMatched(matches);
+}
+
+std::vector<alerts::Match> AlertDesk::CorrelateNow(const alerts::Alert& alert) const {
+  std::string ns = NamespaceOf(alert);
+  std::vector<alerts::GuardFacts> facts;
+  controller_->ForEach([&](const spec::Guard& guard, const release::GuardState& state) {
+    if (!ns.empty() && guard.metadata.ns != ns) return;
+    auto evidence = evidence_.find(guard.Id());
+    facts.push_back(FactsOf(guard, state, evidence == evidence_.end() ? 0 : evidence->second));
+  });
+  return alerts::Correlate(alert, facts, [this](std::string_view in, std::string_view pod) {
+    return PodOwner(in, pod);
+  });
+}
+
+// pod -> ReplicaSet -> Deployment, or pod -> StatefulSet / DaemonSet.
+std::string AlertDesk::PodOwner(std::string_view ns, std::string_view pod) const {
+  Arena arena;
+  const Json* object =
+      controller_->mirror().Get(kube::resources::Pods(), std::string(ns), std::string(pod), arena);
+  if (object == nullptr) return {};
+  std::string owner = OwnerOf(*object);
+  const Json* set =
+      controller_->mirror().Get(kube::resources::ReplicaSets(), std::string(ns), owner, arena);
+  std::string workload = set != nullptr ? OwnerOf(*set) : owner;
+  // The candidate's pods speak for the guard's own workload.
+  constexpr std::string_view kSibling = "-candidate";
+  if (workload.ends_with(kSibling)) workload.resize(workload.size() - kSibling.size());
+  return workload;
+}
+
+void AlertDesk::TouchMatched(const std::vector<alerts::Match>& matches) {
+  for (const alerts::Match& match : matches) controller_->Touch(match.guard);
+}
+
+std::vector<AlertReceipt> AlertDesk::Recent(size_t limit) const {
+  std::vector<AlertReceipt> newest;
+  for (auto it = recent_.rbegin(); it != recent_.rend() && newest.size() < limit; ++it)
+    newest.push_back(*it);
+  return newest;
+}
+
+void AlertDesk::Contribute(const spec::Guard& guard, const release::GuardState& state,
+                           release::Observation& observation) {
+  std::string id = guard.Id();
+  for (const auto& [fingerprint, held] : firing_) {
+    if (held.suppressed) continue;
+    for (const alerts::Match& match : held.matches) {
+      if (match.guard != id) continue;
+      // What was firing when the release began cannot be its fault, whatever was so on arrival.
+      bool before = !state.release || held.alert.starts_at < state.release->started;
+      observation.signals.push_back(SignalFrom(held.alert, match, before));
+    }
+  }
+}
+
+void AlertDesk::Follow(const GuardView& view) {
+  if (view.observation.health.score)
+    evidence_[view.guard.Id()] = 1.0 - *view.observation.health.score;
+}
+
+void AlertDesk::Forget(const std::string& guard) { evidence_.erase(guard); }
+
+}  // namespace rollguard::app

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where alerts meet guards. What arrives has been made durable before; the desk drops duplicates,
+// correlates, remembers what is firing, and turns it into signals for the guards it concerns.
+// Belongs to the deciding thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/alerts/correlate.h"
+#include "agent/alerts/dedupe.h"
+#include "agent/app/controller.h"
+
+namespace rollguard::app {
+
+// What became of one alert.
+struct AlertReceipt {
+  alerts::Alert alert;
+  Time received{};
+  alerts::Disposition disposition = alerts::Disposition::kUnmatched;
+  std::vector<alerts::Match> matches;
+};
+Json ToJson(const AlertReceipt& receipt);
+
+class AlertDesk : public Sensor {
+ public:
+  explicit AlertDesk(const Clock& clock) : clock_(clock) {}
+  // Before anything else; the desk is one of the controller's sensors.
+  void Attach(Controller* controller) { controller_ = controller; }
+
+  // Takes alerts in and touches the guards they trigger. One receipt per alert, in order.
+  std::vector<AlertReceipt> Receive(const std::vector<alerts::Alert>& alerts);
+  // A poll's whole answer: what is suppressed stops counting, what is gone has been resolved.
+  void Reconcile(const std::vector<alerts::Alert>& firing,
+                 const std::vector<std::string>& suppressed);
+
+  // The last receipts, newest first.
+  std::vector<AlertReceipt> Recent(size_t limit) const;
+  size_t firing() const { return firing_.size(); }
+
+  void Contribute(const spec::Guard& guard, const release::GuardState& state,
+                  release::Observation& observation) override;
+  void Follow(const GuardView& view) override;
+  void Forget(const std::string& guard) override;
+
+ private:
+  struct Firing {
+    alerts::Alert alert;
+    std::vector<alerts::Match> matches;
+    bool suppressed = false;
+  };
+  AlertReceipt ReceiveOne(const alerts::Alert& alert);
+  std::vector<alerts::Match> CorrelateNow(const alerts::Alert& alert) const;
+  std::string PodOwner(std::string_view ns, std::string_view pod) const;
+  void TouchMatched(const std::vector<alerts::Match>& matches);
+  void Resolve(const std::string& fingerprint);
+
+  const Clock& clock_;
+  Controller* controller_ = nullptr;
+  alerts::Dedupe dedupe_;
+  std::map<std::string, Firing> firing_;    // by fingerprint
+  std::map<std::string, double> evidence_;  // by guard: how bad its candidate looks
+  std::deque<AlertReceipt> recent_;
+};
+
+}  // namespace rollguard::app
