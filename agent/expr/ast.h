@@ -71,10 +71,10 @@ struct Node {
   NodeId a = kNoNode;
   NodeId b = kNoNode;
   NodeId c = kNoNode;
-  SourceSpan span;
-  std::string name;
-  Value literal;
-  std::vector<NodeId> args;
+  SourceSpan span = {};
+  std::string name = {};
+  Value literal = {};
+  std::vector<NodeId> args = {};
 };
 
 struct Tree {
