@@ -197,8 +197,11 @@ std::optional<std::string> DidYouMean(std::string_view word,
   std::optional<std::string> found;
   std::string lower = ToLower(word);
   for (std::string_view candidate : candidates) {
-    size_t distance = EditDistance(lower, ToLower(candidate));
-    if (distance < best) {
+    std::string other = ToLower(candidate);
+    size_t distance = EditDistance(lower, other);
+    // Of equally near ones, the one that was perhaps not typed to its end.
+    bool longer = found && distance == best && other.rfind(lower, 0) == 0;
+    if (distance < best || longer) {
       best = distance;
       found = std::string(candidate);
     }

@@ -6,10 +6,12 @@
 
 namespace rollguard::cli {
 
+extern const Command kCheckCommand;
 extern const Command kVersionCommand;
 
 std::span<const Command> Commands() {
   static const std::vector<Command> commands = {
+      kCheckCommand,
       kVersionCommand,
   };
   return commands;

@@ -33,6 +33,7 @@ struct Library {
   std::vector<ReleaseStrategy> strategies;
   std::vector<StrategyMatrix> matrices;
   std::vector<AgentConfig> configs;
+  bool left_out = false;  // a document had errors: missing references prove nothing
 
   const RuleGroup* FindGroup(std::string_view name, std::string_view ns) const;
   const AnalysisTemplate* FindTemplate(std::string_view name, bool cluster_scope,
@@ -51,8 +52,9 @@ void LoadNode(std::string_view file, const yaml::Node& root, Library& library,
 void LoadObject(const Json& object, Library& library, Diagnostics& diagnostics);
 
 // What no single document can show: duplicate names, references to groups, templates, policies and
-// strategies that are not there (only when `complete`: the library is all there is), cycles of
-// nested templates, variables nobody defines.
+// strategies that are not there (when `complete`, that is when the library is all there is; else
+// only where a name looks like a slip of the hand), cycles of nested templates, variables and
+// arguments nobody defines.
 void CheckLibrary(const Library& library, bool complete, Diagnostics& diagnostics);
 
 // The guard with its policy, environment and named strategy merged in. The result is what the

@@ -12,6 +12,8 @@
 #include "agent/base/diagnostic.h"
 #include "agent/base/expected.h"
 #include "agent/base/time.h"
+#include "agent/expr/expr.h"
+#include "agent/promql/ast.h"
 #include "agent/yaml/yaml.h"
 
 namespace rollguard::spec {
@@ -57,18 +59,20 @@ const char* ToString(NoData value);
 const char* ToString(TriggerAction value);
 const char* ToString(RuleSeverity value);
 
-// A PromQL expression as written. It has been parsed and checked with its variables left open;
-// `at` maps offsets in `text` back to the file (yaml::SpanInside).
+// A PromQL expression as written, and parsed with its variables left open. `at` maps offsets in
+// `text` back to the file (yaml::SpanInside).
 struct Query {
   std::string text;
+  promql::Query parsed;
   yaml::Node at;
 
   bool empty() const { return text.empty(); }
 };
 
-// A condition (agent/expr) as written; it has been parsed.
+// A condition as written, and compiled.
 struct Condition {
   std::string text;
+  expr::Program program;
   yaml::Node at;
 
   bool empty() const { return text.empty(); }
