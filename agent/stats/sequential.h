@@ -41,8 +41,8 @@ class ProportionTest {
  public:
   explicit ProportionTest(const ProportionOptions& options = {});
 
-  // Takes one look into account. Looks with a total of 0 (or anything not finite or negative, or
-  // more bad than total) on either side are skipped and return false.
+  // Takes one look into account. Looks with a total of 0 (or anything negative or not finite) on
+  // either side are skipped and return false. Counts need not be whole.
   bool Add(const ProportionLook& look);
   void set_overdispersion(double phi);
 
