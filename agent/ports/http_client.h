@@ -46,6 +46,8 @@ struct HttpRequest {
   // Requests of one group share a limit of parallel connections; 0: no limit.
   std::string group;
   int max_parallel = 0;
+  // The path itself is a secret (chat webhooks): errors show scheme and host only.
+  bool secret_url = false;
 };
 
 struct HttpResponse {
