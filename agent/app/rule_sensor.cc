@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// Due times lie on the grid of the interval (multiples since the epoch), the same for all guards: a
+// tick then asks everything that is due in one round per source.
+#include "agent/app/rule_sensor.h"
+
+#include <algorithm>
+
+#include "agent/app/bindings.h"
+#include "agent/base/text.h"
+
+namespace rollguard::app {
+namespace {
+
+using release::Phase;
+
+// Rules speak while the candidate may be heard, and afterwards until the trigger is seen to go.
+bool Judged(const release::GuardState& state) {
+  switch (state.phase) {
+    case Phase::kProgressing:
+    case Phase::kBaking:
+    case Phase::kPromoting:
+    case Phase::kRollingBack:
+    case Phase::kVerifying:
+    case Phase::kHeld: return state.release.has_value();
+    case Phase::kAdopting:
+    case Phase::kIdle:
+    case Phase::kPending:
+    case Phase::kPreparing: return false;
+  }
+  return false;
+}
+
+Time NextOnGrid(Time after, Duration interval) {
+  int64_t step = std::max<int64_t>(interval.count(), 1000);
+  return FromUnixMillis((ToUnixMillis(after) / step + 1) * step);
+}
+
+bool Selected(const spec::Guard& guard, const spec::RuleGroup& group) {
+  if (!group.ns.empty() && group.ns != guard.metadata.ns) return false;
+  return std::any_of(
+      guard.rollback.rules.begin(), guard.rollback.rules.end(), [&](const spec::RuleRef& ref) {
+        return ref.name.empty() ? ref.selector.Matches(group.labels) && !ref.selector.empty()
+                                : ref.name == group.name;
+      });
+}
+
+release::Signal::State StateOf(analysis::RulePhase phase) {
+  using S = release::Signal::State;
+  switch (phase) {
+    case analysis::RulePhase::kInactive: return S::kOk;
+    case analysis::RulePhase::kPending: return S::kPending;
+    case analysis::RulePhase::kFiring: return S::kFiring;
+    case analysis::RulePhase::kNoData: return S::kNoData;
+    case analysis::RulePhase::kError: return S::kError;
+  }
+  return S::kError;
+}
+
+Expected<analysis::Answer> ToAnswer(const Expected<MetricAnswer>& answer) {
+  if (!answer) return answer.error();
+  if (answer->suspect) {
+    return Error(
+        ErrorCode::kUnavailable,
+        StrCat("the answer is partial: ", answer->warnings.empty() ? "" : answer->warnings[0]));
+  }
+  return analysis::AnswerFrom(answer->value);
+}
+
+}  // namespace
+
+struct RuleSensor::Track {
+  std::string group;
+  spec::Rule rule;
+  Duration interval{0};
+  Time due{};
+  double alpha = 0;
+  Bindings vars;
+  // Expression rules.
+  analysis::RulePlan plan;
+  analysis::RuleState state;
+  std::string error;  // the query could not be bound
+  // Comparisons.
+  std::optional<analysis::CompareState> compare;
+  bool in_flight = false;
+};
+
+struct RuleSensor::Watch {
+  std::string guard;
+  std::string release;
+  spec::NoData no_data = spec::NoData::kHold;
+  std::string candidate_pods, stable_pods;
+  std::vector<Track> tracks;
+};
+
+// One look of a comparison: up to four answers, stable and candidate.
+struct RuleSensor::Look {
+  analysis::CompareSide sides[2];  // candidate, stable
+  size_t waiting = 0;
+  std::optional<Error> error;
+};
+
+RuleSensor::RuleSensor(Timers& timers, const Clock& clock, MetricsSources& sources)
+    : timers_(timers), clock_(clock), sources_(sources) {}
+
+RuleSensor::~RuleSensor() {
+  if (timer_ != 0) timers_.CancelTimer(timer_);
+}
+
+// Names of a track's pods as a regular expression. Pods of a Deployment carry their ReplicaSet's
+// name; those of other workloads are listed.
+std::string RuleSensor::PodsOf(const GuardView& view, bool candidate) const {
+  const spec::Guard& guard = view.guard;
+  const release::Observation& o = view.observation;
+  const std::string wanted = candidate ? view.state.release->candidate : view.state.release->stable;
+  std::string found;
+  auto add = [&](const std::string& workload, const release::WorkloadView& in) {
+    const release::RevisionView* revision = in.Find(wanted);
+    if (revision == nullptr || revision->pod_hash.empty()) return;
+    if (!found.empty()) found += "|";
+    found += guard.target.kind == "Deployment" ? StrCat(workload, "-", revision->pod_hash, "-.*")
+                                               : StrCat(workload, "-.*");
+  };
+  if (o.candidate.exists) add(release::CandidateName(guard), o.candidate);
+  add(guard.target.name, o.target);
+  return found;
+}
+
+Bindings RuleSensor::BindingsOf(const GuardView& view) const {
+  const spec::Guard& guard = view.guard;
+  Bindings vars;
+  for (const auto& [name, value] : guard.vars) vars[name] = value;
+  vars["namespace"] = guard.metadata.ns;
+  vars["workload"] = guard.target.name;
+  vars["service"] = guard.service.empty() ? guard.target.name : guard.service;
+  vars["guard"] = guard.metadata.name;
+  vars["revision"] = view.state.release->candidate;
+  return vars;
+}
+
+void RuleSensor::Begin(const GuardView& view, Watch& watch) {
+  watch.release = view.state.release->id;
+  watch.no_data = view.guard.no_data;
+  watch.tracks.clear();
+  Bindings vars = BindingsOf(view);
+  for (const spec::RuleGroup& group : controller_->library().groups) {
+    if (!Selected(view.guard, group)) continue;
+    double weights = 0;
+    for (const spec::Rule& rule : group.rules) {
+      if (rule.compares()) weights += std::get<spec::Compare>(rule.what).weight;
+    }
+    for (const spec::Rule& rule : group.rules) {
+      Track track{.group = group.name,
+                  .rule = rule,
+                  .interval = group.interval,
+                  .due = {},
+                  .alpha = 0,
+                  .vars = vars,
+                  .plan = {},
+                  .state = {},
+                  .error = {},
+                  .compare = {},
+                  .in_flight = false};
+      for (const auto& [name, value] : group.vars) track.vars.try_emplace(name, value);
+      if (const auto* compare = std::get_if<spec::Compare>(&rule.what)) {
+        track.interval = compare->window;
+        track.alpha = weights > 0 ? group.alpha * compare->weight / weights : group.alpha;
+        track.compare = analysis::StartCompare(*compare);
+      }
+      track.due = NextOnGrid(clock_.Now(), track.interval);
+      watch.tracks.push_back(std::move(track));
+    }
+  }
+}
+
+void RuleSensor::Follow(const GuardView& view) {
+  std::string id = view.guard.Id();
+  if (!Judged(view.state)) {
+    watches_.erase(id);
+    return;
+  }
+  std::shared_ptr<Watch>& watch = watches_[id];
+  if (watch == nullptr || watch->release != view.state.release->id) {
+    watch = std::make_shared<Watch>();
+    watch->guard = id;
+    Begin(view, *watch);
+  }
+  // While a pod's ReplicaSet is on its way out its name may be gone: what was known stands.
+  if (std::string pods = PodsOf(view, true); !pods.empty()) watch->candidate_pods = pods;
+  if (std::string pods = PodsOf(view, false); !pods.empty()) watch->stable_pods = pods;
+  Arm();
+}
+
+void RuleSensor::Forget(const std::string& guard) { watches_.erase(guard); }
+
+void RuleSensor::Arm() {
+  std::optional<Time> next;
+  for (const auto& [id, watch] : watches_) {
+    for (const Track& track : watch->tracks) {
+      if (!next || track.due < *next) next = track.due;
+    }
+  }
+  if (!next || (timer_ != 0 && timer_at_ && *timer_at_ <= *next)) return;
+  if (timer_ != 0) timers_.CancelTimer(timer_);
+  timer_at_ = next;
+  timer_ = timers_.After(std::max(Duration(0), *next - clock_.Now()), [this] {
+    timer_ = 0;
+    Tick();
+  });
+}
+
+void RuleSensor::Tick() {
+  Time now = clock_.Now();
+  for (const auto& [id, watch] : watches_) {
+    for (size_t i = 0; i < watch->tracks.size(); ++i) {
+      Track& track = watch->tracks[i];
+      if (track.due > now) continue;
+      Time at = track.due;
+      track.due = NextOnGrid(now, track.interval);
+      if (track.in_flight || watch->candidate_pods.empty()) continue;
+      if (now - at > track.interval) at = now;
+      track.compare ? AskCompare(watch, i, at) : AskRule(watch, i, at);
+    }
+  }
+  auto rounds = std::move(round_);
+  round_.clear();
+  for (auto& [name, round] : rounds) sources_.Find(name)->Ask(std::move(round));
+  Arm();
+}
+
+void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, MetricDone done) {
+  if (sources_.Find(source) == nullptr) {
+    done(Error(ErrorCode::kInvalid, sources_.Trouble(source)));
+    return;
+  }
+  round_[source].emplace_back(
+      std::move(query), [this, source, done = std::move(done)](Expected<MetricAnswer> answer) {
+        sources_.Note(source, answer ? Status() : Status(answer.error()));
+        done(std::move(answer));
+      });
+}
+
+void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
+  Track& track = watch->tracks[index];
+  Bindings vars = track.vars;
+  vars["candidate_pods"] = vars["pods"] = watch->candidate_pods;
+  vars["stable_pods"] = watch->stable_pods;
+  vars["window"] = FormatPromDuration(track.interval);
+  auto bound = BindQuery(std::get<spec::Query>(track.rule.what).text, vars);
+  if (!bound) {
+    OnRule(watch, index, bound.error(), now);
+    return;
+  }
+  track.plan = analysis::PlanRule(*bound);
+  track.in_flight = true;
+  AddQuestion(track.rule.source, {.query = track.plan.ask, .at = now},
+              [this, weak = std::weak_ptr(watch), index, now](Expected<MetricAnswer> answer) {
+                if (auto held = weak.lock()) OnRule(held, index, std::move(answer), now);
+              });
+}
+
+void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
+                        Expected<MetricAnswer> answer, Time at) {
+  Track& track = watch->tracks[index];
+  track.in_flight = false;
+  analysis::RulePhase before = track.state.phase;
+  bool first = !track.state.ever_evaluated;
+  track.state =
+      analysis::StepRule(track.rule, track.plan, watch->no_data, track.state, ToAnswer(answer), at);
+  Tell(*watch, track);
+  if (first || before != track.state.phase || track.state.phase == analysis::RulePhase::kFiring)
+    controller_->Touch(watch->guard);
+}
+
+void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
+  Track& track = watch->tracks[index];
+  if (watch->stable_pods.empty()) return;
+  analysis::CompareQueries queries = analysis::QueriesOf(std::get<spec::Compare>(track.rule.what));
+  auto look = std::make_shared<Look>();
+  track.in_flight = true;
+  look->waiting = queries.second.empty() ? 2 : 4;
+  for (size_t side = 0; side < 2; ++side) {
+    Bindings vars = track.vars;
+    vars["candidate_pods"] = watch->candidate_pods;
+    vars["stable_pods"] = watch->stable_pods;
+    vars["pods"] = side == 0 ? watch->candidate_pods : watch->stable_pods;
+    vars["window"] = FormatPromDuration(track.interval);
+    for (size_t which = 0; which < look->waiting / 2; ++which) {
+      auto done = [this, weak = std::weak_ptr(watch), index, look, side, which,
+                   now](Expected<MetricAnswer> answer) {
+        if (!answer || answer->suspect)
+          look->error =
+              answer ? Error(ErrorCode::kUnavailable, "the answer is partial") : answer.error();
+        if (answer)
+          (which == 0 ? look->sides[side].first : look->sides[side].second) =
+              std::move(answer->value);
+        auto held = weak.lock();
+        if (--look->waiting == 0 && held) OnCompare(held, index, look, now);
+      };
+      auto bound = BindQuery(which == 0 ? queries.first : queries.second, vars);
+      if (bound) {
+        AddQuestion(track.rule.source, {.query = *bound, .at = now}, std::move(done));
+      } else {
+        done(bound.error());
+      }
+    }
+  }
+}
+
+void RuleSensor::OnCompare(const std::shared_ptr<Watch>& watch, size_t index,
+                           const std::shared_ptr<Look>& look, Time at) {
+  Track& track = watch->tracks[index];
+  track.in_flight = false;
+  const auto& compare = std::get<spec::Compare>(track.rule.what);
+  bool before = track.compare->alarmed;
+  if (look->error) {
+    analysis::StepCompareError(*track.compare, *look->error);
+  } else {
+    analysis::StepCompare(compare, track.alpha, *track.compare, look->sides[0], look->sides[1], at);
+  }
+  Tell(*watch, track);
+  if (track.compare->alarmed != before || track.compare->alarmed) controller_->Touch(watch->guard);
+}
+
+void RuleSensor::Tell(const Watch& watch, const Track& track) const {
+  if (!observer_) return;
+  observer_({.guard = watch.guard,
+             .release = watch.release,
+             .group = track.group,
+             .rule = &track.rule,
+             .state = track.compare ? nullptr : &track.state,
+             .compare = track.compare ? &*track.compare : nullptr,
+             .threshold = track.plan.threshold,
+             .query = track.plan.ask});
+}
+
+std::vector<RuleReading> RuleSensor::Readings(const std::string& guard) const {
+  std::vector<RuleReading> readings;
+  auto found = watches_.find(guard);
+  if (found == watches_.end()) return readings;
+  for (const Track& track : found->second->tracks) {
+    readings.push_back({guard, found->second->release, track.group, &track.rule,
+                        track.compare ? nullptr : &track.state,
+                        track.compare ? &*track.compare : nullptr, track.plan.threshold,
+                        track.plan.ask});
+  }
+  return readings;
+}
+
+void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState& state,
+                            release::Observation& observation) {
+  auto found = watches_.find(guard.Id());
+  if (found == watches_.end() || !state.release || found->second->release != state.release->id)
+    return;
+  for (const Track& track : found->second->tracks) {
+    release::Signal signal;
+    signal.source = release::Signal::Source::kRule;
+    signal.name = track.rule.name;
+    signal.action = track.rule.action;
+    signal.severity = track.rule.severity;
+    if (track.compare) {
+      signal.state = track.compare->alarmed   ? release::Signal::State::kFiring
+                     : track.compare->no_data ? release::Signal::State::kNoData
+                                              : release::Signal::State::kOk;
+      signal.reason = StrCat(track.rule.name, ": ", track.compare->message);
+      signal.since = track.compare->alarmed_at;
+      signal.evidence = analysis::ToJson(*track.compare, track.alpha);
+    } else if (track.state.ever_evaluated) {
+      signal.state = StateOf(track.state.phase);
+      signal.reason = analysis::Describe(track.rule, track.plan, track.state);
+      signal.since = track.state.active_since;
+      signal.evidence = analysis::ToJson(track.state);
+      signal.evidence.Set("query", track.plan.ask);
+      if (track.plan.threshold) signal.evidence.Set("threshold", track.plan.threshold->value);
+    } else {
+      continue;  // not asked yet: nothing to say
+    }
+    observation.signals.push_back(std::move(signal));
+    if (std::string trouble = sources_.Trouble(track.rule.source); !trouble.empty())
+      observation.blind = trouble;
+  }
+}
+
+}  // namespace rollguard::app
