@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/app/simulation.h"
+
+namespace rollguard::app {
+
+SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& metrics,
+                   History& history, const spec::Library& library, std::vector<Listener*> listeners,
+                   uint64_t seed)
+    : sources_(scheduler),
+      alerts_(scheduler),
+      rules_(scheduler, scheduler, sources_),
+      analysis_(scheduler, scheduler, sources_, cluster, nullptr),
+      gates_(scheduler, scheduler, nullptr),
+      recorder_(history) {
+  sources_.Add("simulated", &metrics);
+  listeners.push_back(&recorder_);
+  ControllerPorts ports{.cluster = &cluster,
+                        .timers = &scheduler,
+                        .clock = &scheduler,
+                        .executor = [](std::function<void()> fn) { fn(); },
+                        .seed = seed};
+  ControllerParts parts{.sensors = {&alerts_, &rules_, &analysis_, &gates_},
+                        .listeners = std::move(listeners),
+                        .analysis = &analysis_,
+                        .gates = &gates_,
+                        .owns = {}};
+  controller_ = std::make_unique<Controller>(std::move(ports), std::move(parts));
+  alerts_.Attach(controller_.get());
+  rules_.Attach(controller_.get());
+  analysis_.Attach(controller_.get());
+  gates_.Attach(controller_.get());
+  controller_->SetLibrary(library);
+  controller_->Start();
+}
+
+}  // namespace rollguard::app

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole agent inside a simulated cluster, under virtual time: what rehearsal, decision tests
+// and the seeded simulation run. It is the agent's own Controller and sensors; only the ports
+// differ.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/app/alert_desk.h"
+#include "agent/app/analysis_sensor.h"
+#include "agent/app/controller.h"
+#include "agent/app/gate_sensor.h"
+#include "agent/app/metrics_sources.h"
+#include "agent/app/recorder.h"
+#include "agent/app/rule_sensor.h"
+#include "agent/history/memory_history.h"
+#include "agent/sim/sim_metrics.h"
+#include "agent/sim/world.h"
+
+namespace rollguard::app {
+
+// One agent process in the simulation. Destroying it is killing it; what it knew is gone.
+class SimAgent {
+ public:
+  SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& metrics, History& history,
+           const spec::Library& library, std::vector<Listener*> listeners, uint64_t seed);
+
+  Controller& controller() { return *controller_; }
+  AlertDesk& alerts() { return alerts_; }
+  RuleSensor& rules() { return rules_; }
+
+ private:
+  MetricsSources sources_;
+  AlertDesk alerts_;
+  RuleSensor rules_;
+  AnalysisSensor analysis_;
+  GateSensor gates_;
+  Recorder recorder_;
+  std::unique_ptr<Controller> controller_;
+};
+
+}  // namespace rollguard::app
