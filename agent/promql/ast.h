@@ -30,7 +30,7 @@ struct Span {
 SourceSpan Locate(std::string_view text, Span span);
 
 // The height of a tree never exceeds this; whoever walks a query may recurse.
-inline constexpr uint32_t kMaxQueryHeight = 1000;
+inline constexpr uint32_t kMaxQueryHeight = 500;
 inline constexpr size_t kMaxQueryBytes = 256U << 10;
 
 using NodeId = uint32_t;
@@ -143,6 +143,7 @@ struct BinaryNode {
   NodeId lhs = kNoNode;
   NodeId rhs = kNoNode;
   Matching matching;  // only between two vectors
+  Span op_span;
 };
 
 struct CallNode {
@@ -191,7 +192,8 @@ struct Node {
   ValueType type = ValueType::kNone;
 };
 
-// One `$name` in a query parsed with ParseOptions::variables. Where it stands:
+// One `$name` in a query parsed with ParseOptions::variables; the name "$" is an escaped `$$`.
+// Where it stands:
 enum class VariablePlace : uint8_t { kMatcher, kRange, kStep, kOffset };
 
 struct Variable {
