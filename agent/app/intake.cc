@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/app/intake.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "agent/base/text.h"
+#include "agent/http/router.h"
+
+namespace rollguard::app {
+namespace {
+
+// Counts the answers of a batch of appends.
+struct Waiter {
+  std::mutex mutex;
+  std::condition_variable done;
+  size_t left = 0;
+  std::optional<Error> error;
+
+  void Count(const Status& status) {
+    std::lock_guard lock(mutex);
+    if (!status && !error) error = status.error();
+    if (--left == 0) done.notify_all();
+  }
+};
+
+http::Response TryAgain(std::string_view why) {
+  http::Response response = http::Problem(503, why);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+http::Response Intake::FromAlertmanager(const http::Request& request, const std::string& actor) {
+  auto payload = alerts::ParseAlertmanager(request.body);
+  if (!payload)
+    return http::Problem(payload.error().code == ErrorCode::kTooLarge ? 413 : 400,
+                         payload.error().message);
+  return Accept(*payload, actor);
+}
+
+http::Response Intake::FromStranger(const http::Request& request, const alerts::Mapping& mapping,
+                                    const std::string& actor) {
+  auto payload = alerts::ParseMapped(request.body, mapping, clock_.Now());
+  if (!payload)
+    return http::Problem(payload.error().code == ErrorCode::kTooLarge ? 413 : 400,
+                         payload.error().message);
+  return Accept(*payload, actor);
+}
+
+Status Intake::MakeDurable(const std::vector<alerts::Alert>& alerts, const std::string& actor) {
+  auto waiter = std::make_shared<Waiter>();
+  waiter->left = alerts.size();
+  for (const alerts::Alert& alert : alerts) {
+    history_.Append({.kind = "alert",
+                     .id = alert.EventKey(),
+                     .at = clock_.Now(),
+                     .guard = alert.Label("rollguard_guard"),
+                     .release = {},
+                     .actor = actor,
+                     .body = alerts::ToJson(alert)},
+                    [waiter](Status status) { waiter->Count(status); });
+  }
+  std::unique_lock lock(waiter->mutex);
+  bool answered =
+      waiter->done.wait_for(lock, std::chrono::seconds(8), [&] { return waiter->left == 0; });
+  if (!answered)
+    return Error(ErrorCode::kTimeout, "the history did not confirm the alerts in time");
+  if (waiter->error) return *waiter->error;
+  return {};
+}
+
+http::Response Intake::Accept(const alerts::Payload& payload, const std::string& actor) {
+  if (payload.alerts.empty()) return http::Response{.body = "{\"alerts\":[]}"};
+  if (Status durable = MakeDurable(payload.alerts, actor); !durable)
+    return TryAgain(durable.error().message);
+  auto receipts = loop_.Ask<std::vector<AlertReceipt>>(
+      [this, alerts = payload.alerts] { return desk_.Receive(alerts); });
+  if (!receipts)
+    return TryAgain("the agent is too busy to decide; the alerts are recorded, send them again");
+  Json list = Json::Arr();
+  for (const AlertReceipt& receipt : *receipts) list.Push(ToJson(receipt));
+  return http::Response{.body = Json::Obj({{"alerts", std::move(list)}}).Dump()};
+}
+
+}  // namespace rollguard::app

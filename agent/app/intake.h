@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Alerts on their way in: parsed, made durable, handed to the desk, answered. An alert that could
+// not be made durable is not acted on and the sender is told to try again.
+//
+// Runs on the server's workers; the desk is spoken to through the loop.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/alerts/webhook.h"
+#include "agent/app/alert_desk.h"
+#include "agent/app/loop.h"
+#include "agent/http/message.h"
+#include "agent/ports/history.h"
+
+namespace rollguard::app {
+
+class Intake {
+ public:
+  Intake(Loop& loop, AlertDesk& desk, History& history, const Clock& clock)
+      : loop_(loop), desk_(desk), history_(history), clock_(clock) {}
+
+  // POST /api/v1/alerts: Alertmanager's webhook.
+  http::Response FromAlertmanager(const http::Request& request, const std::string& actor);
+  // POST /api/v1/alerts/generic: another sender's JSON.
+  http::Response FromStranger(const http::Request& request, const alerts::Mapping& mapping,
+                              const std::string& actor);
+
+ private:
+  http::Response Accept(const alerts::Payload& payload, const std::string& actor);
+  Status MakeDurable(const std::vector<alerts::Alert>& alerts, const std::string& actor);
+
+  Loop& loop_;
+  AlertDesk& desk_;
+  History& history_;
+  const Clock& clock_;
+};
+
+}  // namespace rollguard::app

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/app/loop.h"
+
+namespace rollguard::app {
+
+void Loop::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Loop::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::Post(std::function<void()> fn) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    posted_.push_back({std::move(fn), clock_.Monotonic()});
+  }
+  wake_.notify_one();
+}
+
+TimerId Loop::After(Duration delay, std::function<void()> fn) {
+  std::lock_guard lock(mutex_);
+  TimerId id = next_id_++;
+  auto due = clock_.Monotonic() + delay;
+  bool first = timers_.empty() || due < timers_.begin()->first.first;
+  timers_.emplace(std::pair(due, id), std::move(fn));
+  due_.emplace(id, due);
+  if (first) wake_.notify_one();
+  return id;
+}
+
+void Loop::CancelTimer(TimerId id) {
+  std::lock_guard lock(mutex_);
+  auto found = due_.find(id);
+  if (found == due_.end()) return;
+  timers_.erase({found->second, id});
+  due_.erase(found);
+}
+
+size_t Loop::queued() const {
+  std::lock_guard lock(mutex_);
+  return posted_.size();
+}
+
+// Posted functions first: they carry what happened; timers only remind.
+void Loop::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    std::function<void()> fn;
+    auto now = clock_.Monotonic();
+    if (!posted_.empty()) {
+      last_wait_ = (now - posted_.front().at).count();
+      fn = std::move(posted_.front().fn);
+      posted_.pop_front();
+    } else if (!timers_.empty() && timers_.begin()->first.first <= now) {
+      due_.erase(timers_.begin()->first.second);
+      fn = std::move(timers_.begin()->second);
+      timers_.erase(timers_.begin());
+    } else if (timers_.empty()) {
+      wake_.wait(lock);
+      continue;
+    } else {
+      wake_.wait_for(lock, timers_.begin()->first.first - now);
+      continue;
+    }
+    lock.unlock();
+    fn();
+    lock.lock();
+  }
+}
+
+}  // namespace rollguard::app

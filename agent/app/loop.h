@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The deciding thread: runs what is posted, in order, and timers when they are due. Everything the
+// controller and its sensors do happens here.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+#include "agent/base/time.h"
+#include "agent/ports/timers.h"
+
+namespace rollguard::app {
+
+// Post, Ask, After and CancelTimer may be called from any thread.
+class Loop : public Timers {
+ public:
+  explicit Loop(const Clock& clock) : clock_(clock) {}
+  ~Loop() override { Stop(); }
+
+  void Start();
+  // Ends after what runs now; what waits is dropped.
+  void Stop();
+
+  void Post(std::function<void()> fn);
+  // Runs `fn` on the loop and waits for its result, at most `limit`; nothing when it took longer or
+  // the loop has stopped. Must not be called on the loop.
+  template <class T>
+  std::optional<T> Ask(std::function<T()> fn, Duration limit = std::chrono::seconds(2)) {
+    auto promise = std::make_shared<std::promise<T>>();
+    auto future = promise->get_future();
+    Post([promise, fn = std::move(fn)] { promise->set_value(fn()); });
+    if (future.wait_for(limit) != std::future_status::ready) return std::nullopt;
+    return future.get();
+  }
+
+  TimerId After(Duration delay, std::function<void()> fn) override;
+  void CancelTimer(TimerId id) override;
+
+  size_t queued() const;
+  // How long the oldest posted function has waited when it ran last.
+  std::chrono::nanoseconds last_wait() const { return std::chrono::nanoseconds(last_wait_); }
+
+ private:
+  struct Posted {
+    std::function<void()> fn;
+    std::chrono::nanoseconds at;
+  };
+  void Run();
+
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Posted> posted_;
+  std::map<std::pair<std::chrono::nanoseconds, TimerId>, std::function<void()>> timers_;
+  std::unordered_map<TimerId, std::chrono::nanoseconds> due_;
+  TimerId next_id_ = 1;
+  bool stopping_ = false;
+  std::atomic<int64_t> last_wait_{0};
+  std::thread thread_;
+};
+
+}  // namespace rollguard::app
