@@ -77,6 +77,12 @@ double Sign(double v) {
   return v > 0 ? 1 : v;
 }
 
+// As Go computes them, which overflows a little earlier than the C library.
+double Sinh(double v) {
+  return std::abs(v) > 21 ? std::copysign(std::exp(std::abs(v)) * 0.5, v) : std::sinh(v);
+}
+double Cosh(double v) { return std::abs(v) > 21 ? std::exp(std::abs(v)) * 0.5 : std::cosh(v); }
+
 double Degrees(double v) { return v * 180 / kPi; }
 double Radians(double v) { return v * kPi / 180; }
 
@@ -107,7 +113,7 @@ NumberFunction FindNumberFunction(FunctionId id) {
     case FunctionId::kAtanh: return [](double v) { return std::atanh(v); };
     case FunctionId::kCeil: return [](double v) { return std::ceil(v); };
     case FunctionId::kCos: return [](double v) { return std::cos(v); };
-    case FunctionId::kCosh: return [](double v) { return std::cosh(v); };
+    case FunctionId::kCosh: return Cosh;
     case FunctionId::kDeg: return Degrees;
     case FunctionId::kExp: return [](double v) { return std::exp(v); };
     case FunctionId::kFloor: return [](double v) { return std::floor(v); };
@@ -117,7 +123,7 @@ NumberFunction FindNumberFunction(FunctionId id) {
     case FunctionId::kRad: return Radians;
     case FunctionId::kSgn: return Sign;
     case FunctionId::kSin: return [](double v) { return std::sin(v); };
-    case FunctionId::kSinh: return [](double v) { return std::sinh(v); };
+    case FunctionId::kSinh: return Sinh;
     case FunctionId::kSqrt: return [](double v) { return std::sqrt(v); };
     case FunctionId::kTan: return [](double v) { return std::tan(v); };
     case FunctionId::kTanh: return [](double v) { return std::tanh(v); };

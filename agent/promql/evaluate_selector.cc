@@ -4,6 +4,7 @@
 // backwards, so the walk is linear.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "agent/base/text.h"
 #include "agent/promql/evaluator.h"
@@ -106,8 +107,8 @@ Grid Evaluator::EvalSelector(const SelectorNode& selector, const Steps& steps, b
   return grid;
 }
 
-Steps Evaluator::SubSteps(const SubqueryNode& node, const Steps& steps) const {
-  Reference reference = Refer(node.shift);
+Steps Evaluator::SubSteps(const SubqueryNode& node, const Reference& reference,
+                          const Steps& steps) const {
   Steps inner;
   inner.step = node.step_ms != 0 ? node.step_ms : options_.default_step.count();
   Millis lowest = reference.At(steps, 0) - node.range_ms;
@@ -118,6 +119,13 @@ Steps Evaluator::SubSteps(const SubqueryNode& node, const Steps& steps) const {
   Millis last = reference.At(steps, steps.count - 1);
   inner.count = last < inner.start ? 0 : static_cast<size_t>((last - inner.start) / inner.step) + 1;
   return inner;
+}
+
+Grid Evaluator::EvalInner(const SubqueryNode& node, const Steps& inner) {
+  ++subqueries_;
+  Grid grid = Eval(node.expr, inner).grid;
+  --subqueries_;
+  return grid;
 }
 
 // One call of a window function, series by series.
@@ -212,10 +220,15 @@ Grid Evaluator::EvalWindows(const CallNode& call, const Steps& steps) {
   bool keeps_name = id == FunctionId::kLastOverTime;
   auto name = [&](const Labels& labels) { return keeps_name ? labels : labels.WithoutName(); };
   if (auto* selector = query_.As<SelectorNode>(source)) {
-    task.reference = Refer(selector->shift);
+    Reference loaded = Refer(selector->shift);
+    task.reference = loaded;
+    // A window fixed by @ under a function that is not the same at every step: Prometheus 2.42
+    // loads the points of the fixed window, and then lets the window move on with the steps all the
+    // same. (Fixed subqueries are fixed here; what 2.42 does with them depends on its buffers.)
+    if (loaded.fixed && !options_.version3) task.reference = {false, loaded.base - steps.start};
     task.range = selector->range_ms;
-    auto views = Select(*selector, task.reference.At(steps, 0) - task.range,
-                        task.reference.At(steps, steps.count - 1));
+    auto views =
+        Select(*selector, loaded.At(steps, 0) - task.range, loaded.At(steps, steps.count - 1));
     if (!budget_.Reserve(views.size(), steps.count)) return {};
     task.out.labels.reserve(views.size());
     task.out.cells.reserve(views.size() * steps.count);
@@ -227,11 +240,9 @@ Grid Evaluator::EvalWindows(const CallNode& call, const Steps& steps) {
   } else if (auto* subquery = query_.As<SubqueryNode>(source)) {
     task.reference = Refer(subquery->shift);
     task.range = subquery->range_ms;
-    Steps inner = SubSteps(*subquery, steps);
+    Steps inner = SubSteps(*subquery, task.reference, steps);
     if (inner.count == 0 || !budget_.Reserve(1, inner.count)) return std::move(task.out);
-    ++subqueries_;
-    Grid grid = Eval(subquery->expr, inner).grid;
-    --subqueries_;
+    Grid grid = EvalInner(*subquery, inner);
     if (!budget_.Reserve(grid.rows(), steps.count)) return {};
     for (size_t row = 0; row < grid.rows() && !budget_.failed(); ++row) {
       FillWindows(task, PointsOf(grid.Row(row), inner), name(grid.labels[row]));
@@ -255,11 +266,9 @@ Matrix Evaluator::EvalMatrix(NodeId id, Millis at) {
       out.push_back({*view.labels, {points.begin(), points.end()}});
     }
   } else if (auto* subquery = query_.As<SubqueryNode>(source)) {
-    Steps inner = SubSteps(*subquery, steps);
+    Steps inner = SubSteps(*subquery, Refer(subquery->shift), steps);
     if (inner.count == 0 || !budget_.Reserve(1, inner.count)) return {};
-    ++subqueries_;
-    Grid grid = Eval(subquery->expr, inner).grid;
-    --subqueries_;
+    Grid grid = EvalInner(*subquery, inner);
     for (size_t row = 0; row < grid.rows(); ++row) {
       auto points = PointsOf(grid.Row(row), inner);
       if (!points.empty()) out.push_back({grid.labels[row], std::move(points)});

@@ -63,7 +63,8 @@ bool Evaluator::IsInvariant(const Node& node) const {
     return known(binary->lhs) && known(binary->rhs);
   }
   if (auto* aggregate = std::get_if<AggregateNode>(&node.is)) {
-    return known(aggregate->param) && known(aggregate->expr);
+    // Prometheus 2.42 looks at the operand alone and takes the parameter of the first step for all.
+    return known(aggregate->expr) && (!options_.version3 || known(aggregate->param));
   }
   if (auto* call = std::get_if<CallNode>(&node.is)) {
     if (call->args.empty()) return call->function->id == FunctionId::kPi;

@@ -67,7 +67,8 @@ class Evaluator {
   Reference Refer(const TimeShift& shift) const;
   Grid EvalSelector(const SelectorNode& selector, const Steps& steps, bool want_time);
   // The inner steps of a subquery under `steps`; count 0 when there are none.
-  Steps SubSteps(const SubqueryNode& node, const Steps& steps) const;
+  Steps SubSteps(const SubqueryNode& node, const Reference& reference, const Steps& steps) const;
+  Grid EvalInner(const SubqueryNode& node, const Steps& inner);
   Grid EvalWindows(const CallNode& call, const Steps& steps);
   struct WindowTask;
   void FillWindows(WindowTask& task, std::span<const Point> points, Labels labels);
