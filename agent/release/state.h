@@ -87,16 +87,19 @@ struct ReleaseState {
   std::string pause_reason;
   std::string background_run;
   int64_t background_attempt = 0;
-  bool full = false;                // promote --full: no more steps
-  bool fast = false;                // a revision that was stable lately: no steps
-  int64_t restarts_base = 0;        // container restarts of the candidate when it began
+  bool full = false;          // promote --full: no more steps
+  bool fast = false;          // a revision that was stable lately: no steps
+  bool bypass = false;        // the target rolled out around the guard: watched as a rolling one
+  int64_t restarts_base = 0;  // container restarts of the candidate when it began
   std::optional<Time> progress_at;  // last time the workload came nearer
   int64_t progress_mark = -1;       // ready + updated pods then
   std::optional<Time> blind_since;
+  std::optional<Time> resumed_at;  // pause signals older than this were seen and waved through
   // Promoting.
   int64_t stage = 0;
   std::optional<Time> stage_at;
   bool undone = false;          // the target's template was put back by us
+  Json parked;                  // a newer template that waits until this one is in place
   bool touched_target = false;  // the target was unpaused towards the candidate
   // Rolling back.
   std::optional<Trigger> trigger;
@@ -149,6 +152,9 @@ struct GuardState {
   std::string blocked_by;            // why, the last told
   std::string retry;                 // revision a person let out of quarantine
   int64_t pause_conflicts = 0;       // times someone unpaused the target behind our back
+  std::string pause_version;         // resourceVersion of the target we last put on hold
+  bool released = false;             // a person took the hold off; it stays off until `resume`
+  bool swapped = false;              // two Deployments: the second one holds production
   std::vector<std::string> handled;  // ids of the last commands that were carried out
 
   const Condition* FindCondition(std::string_view type) const;

@@ -36,6 +36,11 @@ struct StepResult {
 
 StepResult Step(const spec::Guard& guard, GuardState state, const Observation& observation);
 
+// What Flagger's webhooks of a Canary are told: `rollback` is open (2xx) while the release must go
+// back, the confirm hooks are open while nothing holds it.
+enum class FlaggerHook { kConfirm, kRollback };
+bool FlaggerGate(const GuardState& state, FlaggerHook hook);
+
 // Names of what the engine creates for a guard.
 std::string CandidateName(const spec::Guard& guard);  // the sibling or second Deployment
 std::string SnapshotName(const spec::Guard& guard, std::string_view revision);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conditions that are true at a glance: is the way back there, is someone needed.
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+
+namespace rollguard::release {
+namespace {
+
+// Why going back would not work now; empty: it would.
+std::string NotReady(const Context& c) {
+  if (c.plan.kind == Plan::Kind::kExternal) return {};
+  if (c.guard.irreversible) return "the release is irreversible";
+  const std::string& stable = c.active() ? c.rel().stable : c.state().stable;
+  if (stable.empty()) return "no stable revision is known";
+  if (c.tracks.roles_swap) return c.stable().exists ? "" : "the stable Deployment is gone";
+  const RevisionView* revision = c.obs.target.Find(stable);
+  if (revision == nullptr) {
+    return StrCat("the stable revision ", stable, " is in no ReplicaSet or ControllerRevision");
+  }
+  const bool warm = c.active() && c.plan.kind == Plan::Kind::kSibling && !FollowsReplicas(c) &&
+                    c.state().phase != Phase::kPromoting;
+  if (warm && revision->available * 100 < FullSize(c) * 80) {
+    return StrCat("stable has ", revision->available, " of ", FullSize(c), " pods available");
+  }
+  return {};
+}
+
+}  // namespace
+
+void UpdateConditions(Context& c) {
+  const std::string why = NotReady(c);
+  c.SetCondition("RollbackReady", why.empty(), why.empty() ? "Ready" : "NotReady", why);
+  c.SetCondition("Blind", !c.obs.blind.empty(), c.obs.blind.empty() ? "Seeing" : "NoMetrics",
+                 c.obs.blind);
+  const bool paused = c.active() && c.rel().paused;
+  c.SetCondition("Paused", paused, paused ? "Paused" : "NotPaused",
+                 paused ? c.rel().pause_reason : "");
+}
+
+}  // namespace rollguard::release

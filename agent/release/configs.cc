@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// ConfigMaps and Secrets that a template uses, kept per revision. A snapshot is one Secret of ours
+// with the objects' data as JSON; it is taken while the revision is the one in the spec, and put
+// back with it. Data is never logged and never part of state or decisions.
+#include <algorithm>
+#include <array>
+
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+#include "agent/release/observe.h"
+#include "agent/routing/edit.h"
+
+namespace rollguard::release {
+namespace {
+
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr size_t kMaxSnapshot = 700 * 1024;
+
+std::string Encode64(std::string_view in) {
+  std::string out;
+  out.reserve((in.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < in.size(); i += 3) {
+    uint32_t bits = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      bits = (bits << 8) | (i + k < in.size() ? static_cast<uint8_t>(in[i + k]) : 0U);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      const bool padding = i + k > in.size();
+      out += padding ? '=' : kAlphabet[(bits >> (18 - 6 * k)) & 63U];
+    }
+  }
+  return out;
+}
+
+std::string Decode64(std::string_view in) {
+  std::string out;
+  uint32_t bits = 0;
+  int have = 0;
+  for (char ch : in) {
+    const size_t at = kAlphabet.find(ch);
+    if (at == std::string_view::npos) continue;
+    bits = (bits << 6) | static_cast<uint32_t>(at);
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      out += static_cast<char>((bits >> have) & 0xFFU);
+    }
+  }
+  return out;
+}
+
+Json Content(const Json& object) {
+  Json out =
+      Json::Obj({{"kind", object.At("kind").Str()}, {"name", object.At("metadata", "name").Str()}});
+  for (const char* member : {"data", "binaryData"}) {
+    if (const Json* value = object.Find(member)) out.Set(member, *value);
+  }
+  return out;
+}
+
+bool Excluded(const Context& c, const std::string& name) {
+  const auto& list = c.guard.configs.exclude;
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+Json CurrentContent(const Context& c) {
+  Json all = Json::Arr();
+  for (const Json* object : c.obs.configs.current) {
+    if (object != nullptr && !Excluded(c, object->At("metadata", "name").Str())) {
+      all.Push(Content(*object));
+    }
+  }
+  return all;
+}
+
+Json SavedContent(const Json& snapshot) {
+  auto parsed = ParseJson(Decode64(snapshot.At("data", "snapshot.json").Str()));
+  return parsed ? *parsed : Json();
+}
+
+Progress Take(Context& c, const std::string& revision, const Json* existing) {
+  if (existing != nullptr || c.obs.configs.current.empty() || c.observing()) {
+    return Progress::kDone;
+  }
+  const std::string text = CurrentContent(c).Dump();
+  if (text.size() > kMaxSnapshot) {
+    c.SetCondition("Drift", true, "TooLarge", "the configuration is too large to be kept");
+    return Progress::kDone;
+  }
+  const ObjectId id{"v1", "Secret", c.guard.metadata.ns, SnapshotName(c.guard, revision)};
+  routing::Tracks tracks;
+  tracks.guard = c.guard.metadata.name;
+  Json metadata = routing::NewMetadata(id, tracks);
+  metadata["labels"].Set("rollguard.dev/snapshot", revision);
+  Json data = Json::Obj({{"snapshot.json", Encode64(text)}});
+  c.Do(CreateObject{id,
+                    Json::Obj({{"apiVersion", "v1"},
+                               {"kind", "Secret"},
+                               {"metadata", std::move(metadata)},
+                               {"type", "rollguard.dev/snapshot"},
+                               {"data", std::move(data)}}),
+                    StrCat("keep the configuration of revision ", revision)});
+  c.Wait("the configuration is being kept");
+  return Progress::kWaiting;
+}
+
+// Brings the live objects back to the snapshot; returns the names of those that differ.
+std::vector<std::string> PutBack(Context& c, const Json& snapshot, bool act) {
+  std::vector<std::string> differ;
+  const Json saved = SavedContent(snapshot);
+  for (const Json& wanted : saved.items()) {
+    for (const Json* object : c.obs.configs.current) {
+      if (object == nullptr || object->At("metadata", "name").Str() != wanted.At("name").Str() ||
+          object->At("kind").Str() != wanted.At("kind").Str()) {
+        continue;
+      }
+      if (Content(*object) == wanted) continue;
+      differ.push_back(StrCat(wanted.At("kind").Str(), " ", wanted.At("name").Str()));
+      if (!act || object->At("immutable").BoolOr(false)) continue;
+      Json desired = *object;
+      for (const char* member : {"data", "binaryData"}) {
+        desired.Erase(member);
+        if (const Json* value = wanted.Find(member)) desired.Set(member, *value);
+      }
+      const ObjectId id{"v1", wanted.At("kind").Str(), c.guard.metadata.ns,
+                        wanted.At("name").Str()};
+      std::vector<routing::Change> changes;
+      routing::AppendPatch(id, *object, desired, changes);
+      for (const auto& change : changes) c.Do(change, "configuration of the stable revision", {});
+    }
+  }
+  return differ;
+}
+
+}  // namespace
+
+Progress SnapshotConfigs(Context& c) {
+  if (!c.guard.configs.restore) return Progress::kDone;
+  return Take(c, c.rel().candidate, c.obs.configs.snapshot_candidate);
+}
+
+void RestoreConfigs(Context& c) {
+  if (!c.guard.configs.restore || c.obs.configs.snapshot_stable == nullptr) return;
+  PutBack(c, *c.obs.configs.snapshot_stable, true);
+}
+
+void ReconcileConfigs(Context& c) {
+  if (!c.guard.configs.restore || c.active()) return;
+  if (Take(c, c.state().stable, c.obs.configs.snapshot_stable) != Progress::kDone) return;
+  if (c.obs.configs.snapshot_stable == nullptr) return;
+  const auto drift = PutBack(c, *c.obs.configs.snapshot_stable, c.guard.configs.reconcile);
+  const bool any = !drift.empty();
+  if (any &&
+      (c.state().FindCondition("Drift") == nullptr || !c.state().FindCondition("Drift")->status)) {
+    c.Decide(Verdict::kHold,
+             StrCat("configuration has drifted from the snapshot: ", Join(drift, ", ")));
+    c.Tell("drift", spec::RuleSeverity::kMedium,
+           StrCat("configuration has drifted: ", Join(drift, ", ")));
+  }
+  c.SetCondition("Drift", any, any ? "Drifted" : "AsKept", Join(drift, ", "));
+}
+
+}  // namespace rollguard::release

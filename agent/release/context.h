@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the phases of one Step share: the compiled strategy, the tracks, and the only ways to change
+// state and to ask for actions. Lives for one call of Step.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/release/step.h"
+
+namespace rollguard::release {
+
+// How long a router may need to carry a change to all its proxies.
+inline constexpr Duration kPropagation = std::chrono::seconds(3);
+
+// A strategy boiled down to what the engine runs. Blue/green, A/B and mirror are canaries with
+// other steps.
+struct Plan {
+  enum class Kind { kRolling, kSibling, kExternal };
+  Kind kind = Kind::kRolling;
+  std::vector<spec::Step> steps;
+  std::vector<spec::Routing> routing;
+  std::string stable_service;
+  std::string candidate_service;
+  std::string second;  // the second Deployment's name; empty: a clone
+  const spec::AnalysisRef* background = nullptr;
+  const spec::AnalysisRef* after = nullptr;  // post-promotion: must succeed before the bake ends
+  int64_t min_replicas = 1;
+  Duration abort_delay{0};
+  Duration drain_delay{0};
+  bool hold = true;  // the target is kept from rolling while at rest
+};
+Plan CompilePlan(const spec::Guard& guard, bool bypass);
+
+enum class Progress { kDone, kWaiting, kFailed };
+
+class Context {
+ public:
+  Context(const spec::Guard& g, const Observation& o, StepResult& r);
+
+  const spec::Guard& guard;
+  const Observation& obs;
+  Plan plan;
+  routing::Tracks tracks;
+
+  const GuardState& state() const { return out_.state; }
+  const ReleaseState& rel() const { return *out_.state.release; }
+  bool active() const { return out_.state.release.has_value(); }
+  // Call only to change something: it marks the state as changed.
+  GuardState& Edit() {
+    out_.state_changed = true;
+    return out_.state;
+  }
+  ReleaseState& EditRelease() { return *Edit().release; }
+  void Enter(Phase phase);
+
+  // Records a decision (action and ring) and gives it back to be completed before the next call.
+  Decision& Decide(Verdict verdict, std::string reason, std::string actor = "rollguard",
+                   std::vector<Signal> signals = {});
+  void Wait(std::string reason) { out_.reasons.push_back(std::move(reason)); }
+  void Wake(Time at);
+  void Tell(std::string event, spec::RuleSeverity severity, std::string text);
+  // In `mode: observe` a change of the cluster is said, not done.
+  void Do(Action action);
+  void Do(const routing::Change& change, std::string why, std::optional<int64_t> weight);
+  void SetCondition(std::string type, bool status, std::string reason, std::string message);
+  bool observing() const { return guard.mode == spec::Mode::kObserve; }
+  StepResult& out() { return out_; }
+
+  // The two workloads by role; they change places with `state.swapped`.
+  const WorkloadView& stable() const;
+  const WorkloadView& candidate() const;
+  ObjectId stable_id() const;
+  ObjectId candidate_id() const;
+  routing::View view() const;
+
+ private:
+  StepResult& out_;
+};
+
+// plan.cc
+int64_t FullSize(const Context& c);
+int64_t CandidateNeed(const Context& c, int64_t weight);
+int64_t StableNeed(const Context& c, int64_t weight);  // only when traffic follows replicas
+bool FollowsReplicas(const Context& c);
+
+// workload.cc: what is done to Deployments and their kin.
+Json CandidateObject(const Context& c, int64_t replicas);
+Json TemplateOf(const RevisionView& revision);  // as its owner wrote it
+Json TemplateOf(const Json& workload);
+void Hold(Context& c, const std::string& why);
+void Unhold(Context& c, const std::string& why);
+// Puts `pod_template` into the target; `held`: and keeps it from rolling, else lets it roll.
+void PutTemplate(Context& c, const Json& pod_template, bool held, const std::string& why);
+void GiveBack(Context& c);         // hold taken off, memo dropped
+bool GivenBack(const Context& c);  // nothing of ours is left in the target
+void FloorHpa(Context& c);         // the target's autoscaler may not shrink it now
+bool UnfloorHpa(Context& c);       // true: as its owner wrote it
+bool CreatedByUs(const Context& c, const Json* object);
+
+// capacity.cc
+Progress EnsureCandidate(Context& c, int64_t need);
+Progress EnsureStable(Context& c, int64_t need);
+Progress RemoveCandidate(Context& c);
+
+// traffic.cc
+Progress ApplySplit(Context& c, const routing::Split& split, const std::string& why);
+Progress ApplyRest(Context& c, routing::RestAfter after);
+bool Settled(Context& c);  // verified, and long enough ago for every proxy to know
+int64_t MeasuredWeight(const Context& c);
+void StageWayBack(Context& c);
+
+// hooks.cc
+Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string& failure);
+
+// configs.cc
+Progress SnapshotConfigs(Context& c);
+void RestoreConfigs(Context& c);
+void ReconcileConfigs(Context& c);
+
+// judge.cc: signals -> rollback, pause, hold.
+void Judge(Context& c);
+std::vector<std::string> HoldReasons(const Context& c);
+void WatchProgress(Context& c, int64_t mark, bool complete);
+void EnsureBackground(Context& c);
+
+// rollback_begin.cc
+void BeginRollback(Context& c, const std::string& reason, const std::string& actor,
+                   std::vector<Signal> signals, bool quarantine, bool person);
+void Quarantine(Context& c, const std::string& revision, const std::string& reason);
+
+// One function per phase.
+void Adopt(Context& c);
+void Rest(Context& c);  // kIdle and kPending
+// prepare.cc: true when the template moved on and the release was ended for it.
+bool EndedBySuperseding(Context& c);
+void Prepare(Context& c);
+void Advance(Context& c);  // kProgressing
+void Bake(Context& c);
+void Promote(Context& c);
+void RollBack(Context& c);
+void Verify(Context& c);
+void StayHeld(Context& c);
+
+void RunStep(Context& c, const spec::Step& step);  // steps.cc
+void FinishStep(Context& c, const std::string& reason);
+void External(Context& c);        // external.cc: everything, for Argo and Flagger
+void Remove(Context& c);          // remove.cc: the Guard is being deleted
+void HandleCommands(Context& c);  // commands.cc
+void Complete(Context& c, const std::string& outcome, const std::string& reason);
+void UpdateConditions(Context& c);  // conditions.cc
+
+}  // namespace rollguard::release

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hooks: Kubernetes Jobs that must succeed, one after another, each made once per release.
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+#include "agent/routing/edit.h"
+
+namespace rollguard::release {
+namespace {
+
+Json JobObject(const Context& c, const ObjectId& id, const spec::Hook& hook) {
+  Json metadata = routing::NewMetadata(id, c.tracks);
+  metadata["labels"].Set(routing::kGuardLabel, c.guard.metadata.name);
+  metadata["labels"].Set("rollguard.dev/hook", hook.name);
+  metadata["annotations"].Set("rollguard.dev/release", c.rel().id);
+  Json spec = hook.job;
+  if (!hook.from_cron_job.empty()) {
+    const Json* cron = c.obs.FindObject({"batch/v1", "CronJob", id.ns, hook.from_cron_job});
+    spec = cron != nullptr ? cron->At("spec", "jobTemplate", "spec") : Json();
+  }
+  if (!spec.is_object()) return {};
+  if (spec.Find("activeDeadlineSeconds") == nullptr) {
+    spec.Set("activeDeadlineSeconds", hook.timeout.count() / 1000);
+  }
+  if (spec.Find("backoffLimit") == nullptr) spec.Set("backoffLimit", 2);
+  return Json::Obj({{"apiVersion", "batch/v1"},
+                    {"kind", "Job"},
+                    {"metadata", std::move(metadata)},
+                    {"spec", std::move(spec)}});
+}
+
+}  // namespace
+
+Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string& failure) {
+  for (const spec::Hook& hook : hooks) {
+    const std::string name = HookJobName(c.guard, c.rel().id, hook.name);
+    const JobView* job = c.obs.FindJob(name);
+    if (job == nullptr) {
+      if (c.observing()) continue;
+      const ObjectId id{"batch/v1", "Job", c.guard.metadata.ns, name};
+      Json body = JobObject(c, id, hook);
+      if (!body.is_object()) {
+        failure = StrCat("hook ", hook.name, ": CronJob ", hook.from_cron_job, " is not there");
+        return Progress::kFailed;
+      }
+      c.Do(CreateObject{id, std::move(body), StrCat("run hook ", hook.name)});
+      c.Wait(StrCat("hook ", hook.name, " is starting"));
+      return Progress::kWaiting;
+    }
+    if (job->state == JobView::State::kRunning) {
+      c.Wait(StrCat("hook ", hook.name, " is running"));
+      return Progress::kWaiting;
+    }
+    if (job->state == JobView::State::kFailed && hook.on_failure == spec::Hook::OnFailure::kFail) {
+      failure = StrCat("hook ", hook.name, " failed: ", job->message);
+      return Progress::kFailed;
+    }
+  }
+  return Progress::kDone;
+}
+
+}  // namespace rollguard::release

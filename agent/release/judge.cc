@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the signals say. Hard ones take the release back at once; soft ones are weighed together
+// once per look; unknown ones hold the next step. A person who resumed has seen what was firing
+// then: only what began later pauses again.
+#include <algorithm>
+
+#include "agent/analysis/score.h"
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+
+namespace rollguard::release {
+namespace {
+
+constexpr Duration kLook = std::chrono::seconds(15);
+
+Signal WorkloadSignal(std::string name, std::string reason) {
+  Signal signal;
+  signal.source = Signal::Source::kWorkload;
+  signal.state = Signal::State::kFiring;
+  signal.name = std::move(name);
+  signal.reason = std::move(reason);
+  return signal;
+}
+
+// What the cluster itself says about the candidate's pods; it does not wait for readiness.
+void AddWorkload(const Context& c, std::vector<Signal>& out) {
+  const PodsView& pods = c.obs.candidate_pods;
+  if (pods.image_pull_failing) out.push_back(WorkloadSignal("ImagePull", pods.problem));
+  if (pods.crash_looping) out.push_back(WorkloadSignal("CrashLoop", pods.problem));
+  const ReleaseState& rel = c.rel();
+  if (rel.progress_at && rel.progress_mark >= 0 &&
+      c.obs.now - *rel.progress_at >= c.guard.progress_deadline) {
+    out.push_back(WorkloadSignal(
+        "ProgressDeadline",
+        StrCat("the workload came no nearer for ", FormatShortDuration(c.guard.progress_deadline),
+               pods.problem.empty() ? "" : ": ", pods.problem)));
+  }
+  const bool serves = c.plan.kind == Plan::Kind::kSibling &&
+                      (c.state().phase == Phase::kProgressing ||
+                       c.state().phase == Phase::kBaking || c.state().phase == Phase::kPromoting) &&
+                      rel.wanted.candidate > 0 && rel.weight > 0 && rel.stage < 3;
+  if (serves && c.candidate().exists && c.candidate().available == 0 && c.candidate().observed) {
+    out.push_back(WorkloadSignal("NoReadyPod", "the candidate has traffic and no available pod"));
+  }
+}
+
+void AddRuns(const Context& c, std::vector<Signal>& out) {
+  const RunView* run = c.obs.FindRun(c.rel().background_run);
+  if (run == nullptr) return;
+  Signal signal;
+  signal.source = Signal::Source::kAnalysis;
+  signal.name = "background analysis";
+  signal.evidence = run->evidence;
+  signal.reason = StrCat("background analysis: ", run->message);
+  signal.state = Signal::State::kFiring;
+  if (run->phase == RunView::Phase::kFailed || run->phase == RunView::Phase::kError) {
+    out.push_back(std::move(signal));
+  } else if (run->phase == RunView::Phase::kInconclusive) {
+    signal.action = spec::TriggerAction::kPause;
+    out.push_back(std::move(signal));
+  }
+}
+
+void AddHealth(const Context& c, std::vector<Signal>& out) {
+  if (!c.obs.health.critical_failing) return;
+  Signal signal;
+  signal.source = Signal::Source::kHealth;
+  signal.state = Signal::State::kFiring;
+  signal.name = "health";
+  signal.reason = c.obs.health.reason;
+  out.push_back(std::move(signal));
+}
+
+void AddPeers(const Context& c, std::vector<Signal>& out) {
+  for (const PeerView& peer : c.obs.peers) {
+    if (!peer.rolled_back_at || *peer.rolled_back_at < c.rel().started) continue;
+    Signal signal;
+    signal.source = Signal::Source::kGroup;
+    signal.state = Signal::State::kFiring;
+    signal.name = peer.guard;
+    signal.reason = StrCat(peer.guard, " of the same group was rolled back: ", peer.rolled_back);
+    out.push_back(std::move(signal));
+  }
+}
+
+std::vector<Signal> Firing(const Context& c) {
+  std::vector<Signal> out;
+  AddWorkload(c, out);
+  AddRuns(c, out);
+  AddHealth(c, out);
+  AddPeers(c, out);
+  for (const Signal& signal : c.obs.signals) {
+    if (signal.state == Signal::State::kFiring && !signal.pre_existing) out.push_back(signal);
+  }
+  return out;
+}
+
+void PauseBySignal(Context& c, const std::vector<Signal>& firing) {
+  if (c.rel().paused) return;
+  for (const Signal& signal : firing) {
+    if (signal.action != spec::TriggerAction::kPause) continue;
+    if (c.rel().resumed_at && (!signal.since || *signal.since <= *c.rel().resumed_at)) continue;
+    c.EditRelease().paused = true;
+    c.EditRelease().pause_reason = signal.reason;
+    c.Decide(Verdict::kPause, StrCat("paused: ", signal.reason), "rollguard", {signal});
+    c.Tell("paused", signal.severity, StrCat("paused: ", signal.reason));
+    return;
+  }
+}
+
+void JudgeBlind(Context& c) {
+  if (c.obs.blind.empty()) {
+    if (c.rel().blind_since) c.EditRelease().blind_since.reset();
+    return;
+  }
+  if (!c.rel().blind_since) c.EditRelease().blind_since = c.obs.now;
+  const Time due = *c.rel().blind_since + c.guard.blind.after;
+  if (c.obs.now < due) {
+    c.Wake(due);
+    return;
+  }
+  const std::string reason = StrCat("blind: ", c.obs.blind);
+  switch (c.guard.blind.then) {
+    case spec::Blind::Then::kHold: return;
+    case spec::Blind::Then::kPause:
+      if (c.rel().paused || (c.rel().resumed_at && *c.rel().resumed_at >= *c.rel().blind_since)) {
+        return;
+      }
+      c.EditRelease().paused = true;
+      c.EditRelease().pause_reason = reason;
+      c.Decide(Verdict::kPause, reason);
+      c.Tell("blind", spec::RuleSeverity::kHigh, reason);
+      return;
+    case spec::Blind::Then::kRollback:
+      BeginRollback(c, reason, "rollguard", {}, false, false);
+      return;
+  }
+}
+
+bool LookIsDue(const Context& c, bool soft) {
+  if (!c.state().last_look) return soft || c.obs.health.score.has_value();
+  if (c.obs.health.score && c.obs.health.at > *c.state().last_look) return true;
+  return soft && c.obs.now - *c.state().last_look >= kLook;
+}
+
+void Weigh(Context& c, std::vector<Signal> soft) {
+  if (!LookIsDue(c, !soft.empty())) {
+    if (!soft.empty()) c.Wake(*c.state().last_look + kLook);
+    return;
+  }
+  GuardState& state = c.Edit();
+  state.last_look = c.obs.now;
+  state.scores.push_back(c.obs.health.score.value_or(1.0));
+  if (state.scores.size() > GuardState::kMaxScores) state.scores.erase(state.scores.begin());
+  analysis::ConfidenceInput input;
+  input.health = state.scores.back();
+  input.scores = state.scores;
+  input.consecutive_before = state.confident_looks;
+  for (const Signal& s : soft) input.severity = std::max(input.severity, WeightOf(s.severity));
+  const auto result = analysis::WeighConfidence(c.guard.confidence, input);
+  state.confident_looks = result.consecutive;
+  if (!soft.empty()) c.Wake(c.obs.now + kLook);
+  if (result.advice == analysis::Advice::kMonitor) return;
+  ConfidenceParts parts{result.value,         result.health_part,     result.trend_part,
+                        result.severity_part, result.trend.r_squared, result.consecutive};
+  std::string text = StrCat("confidence that it is bad ", FormatNumber(result.value),
+                            " (threshold ", FormatNumber(c.guard.confidence.threshold), ")");
+  if (result.advice == analysis::Advice::kInvestigate) {
+    c.Wait(StrCat("investigate: ", text));
+    return;
+  }
+  BeginRollback(c, text, "rollguard", std::move(soft), true, false);
+  for (Action& action : c.out().actions) {
+    if (auto* record = std::get_if<RecordDecision>(&action)) {
+      if (record->decision.verdict == Verdict::kRollBack) record->decision.confidence = parts;
+    }
+  }
+}
+
+}  // namespace
+
+void WatchProgress(Context& c, int64_t mark, bool complete) {
+  const ReleaseState& rel = c.rel();
+  if (complete) {
+    if (rel.progress_mark >= 0) c.EditRelease().progress_mark = -1;
+    return;
+  }
+  if (rel.progress_mark != mark || !rel.progress_at) {
+    c.EditRelease().progress_mark = mark;
+    c.EditRelease().progress_at = c.obs.now;
+  }
+  c.Wake(*c.rel().progress_at + c.guard.progress_deadline);
+}
+
+void EnsureBackground(Context& c) {
+  if (c.plan.background == nullptr) return;
+  if (static_cast<int64_t>(c.rel().step) < c.plan.background->starting_step &&
+      c.state().phase == Phase::kProgressing) {
+    return;
+  }
+  if (c.rel().background_run.empty()) {
+    c.EditRelease().background_run = StrCat(c.rel().id, "-bg-", c.rel().background_attempt);
+  }
+  if (c.obs.FindRun(c.rel().background_run) != nullptr) return;
+  c.Do(StartAnalysis{c.rel().background_run, *c.plan.background, "background", true,
+                     c.tracks.stable.value, c.candidate().pod_hash});
+}
+
+std::vector<std::string> HoldReasons(const Context& c) {
+  std::vector<std::string> reasons;
+  if (c.rel().paused) reasons.push_back(StrCat("paused: ", c.rel().pause_reason));
+  if (!c.obs.blind.empty()) reasons.push_back(StrCat("blind: ", c.obs.blind));
+  if (!c.obs.start.frozen.empty()) reasons.push_back(StrCat("frozen: ", c.obs.start.frozen));
+  if (!c.obs.start.fleet.empty()) reasons.push_back(c.obs.start.fleet);
+  for (const Signal& signal : c.obs.signals) {
+    if (signal.action == spec::TriggerAction::kObserve) continue;
+    if (signal.state == Signal::State::kNoData || signal.state == Signal::State::kError) {
+      reasons.push_back(StrCat(signal.name, ": ", signal.reason));
+    }
+  }
+  return reasons;
+}
+
+void Judge(Context& c) {
+  if (!c.obs.start.superseded_by.empty()) {
+    BeginRollback(c, StrCat("gives way to ", c.obs.start.superseded_by), "rollguard", {}, false,
+                  true);
+    return;
+  }
+  EnsureBackground(c);
+  std::vector<Signal> firing = Firing(c);
+  std::vector<Signal> hard;
+  std::vector<Signal> soft;
+  for (const Signal& signal : firing) {
+    if (signal.action != spec::TriggerAction::kRollback) continue;
+    (signal.Hard() ? hard : soft).push_back(signal);
+  }
+  if (!hard.empty()) {
+    const std::string reason = hard.front().reason;
+    BeginRollback(c, reason, "rollguard", std::move(hard), true, false);
+    return;
+  }
+  PauseBySignal(c, firing);
+  JudgeBlind(c);
+  if (c.state().phase == Phase::kRollingBack || c.state().phase == Phase::kHeld) return;
+  Weigh(c, std::move(soft));
+}
+
+}  // namespace rollguard::release

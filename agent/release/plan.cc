@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strategies -> one form, and how many pods each track needs.
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+
+namespace rollguard::release {
+namespace {
+
+spec::Step Make(spec::StepAction action) { return {std::string(), std::move(action), {}}; }
+
+Plan FromCanary(const spec::CanaryStrategy& s) {
+  Plan plan;
+  plan.kind = Plan::Kind::kSibling;
+  plan.steps = s.steps;
+  plan.routing = s.routing;
+  plan.stable_service = s.stable_service;
+  plan.candidate_service = s.candidate_service;
+  plan.second = s.candidate.deployment;
+  plan.background = s.analysis ? &*s.analysis : nullptr;
+  plan.min_replicas = std::max<int64_t>(1, s.min_replicas);
+  plan.abort_delay = s.abort_scale_down_delay;
+  plan.drain_delay = s.scale_down_delay;
+  return plan;
+}
+
+Plan FromBlueGreen(const spec::BlueGreenStrategy& s) {
+  Plan plan;
+  plan.kind = Plan::Kind::kSibling;
+  plan.routing = s.routing;
+  if (plan.routing.empty()) plan.routing.push_back({spec::ServiceRouting{s.active_service}, {}});
+  plan.stable_service = s.active_service;
+  plan.candidate_service = s.preview_service;
+  plan.second = s.candidate.deployment;
+  plan.background = s.analysis ? &*s.analysis : nullptr;
+  plan.after = s.post_promotion ? &*s.post_promotion : nullptr;
+  plan.drain_delay = s.scale_down_delay.value_or(Duration{0});
+  spec::SetCandidateScale preview;
+  if (s.preview_replicas) {
+    preview.replicas = s.preview_replicas;
+  } else {
+    preview.weight = 100;
+  }
+  plan.steps.push_back(Make(preview));
+  if (s.pre_promotion) plan.steps.push_back(Make(spec::RunAnalysis{*s.pre_promotion}));
+  if (s.approval) plan.steps.push_back(Make(spec::WaitForApproval{*s.approval}));
+  if (s.auto_promotion_after) {
+    plan.steps.push_back(Make(spec::Pause{*s.auto_promotion_after}));
+  } else if (!s.auto_promotion && !s.approval) {
+    plan.steps.push_back(Make(spec::Pause{}));
+  }
+  return plan;
+}
+
+Plan FromAbTest(const spec::AbTestStrategy& s) {
+  Plan plan;
+  plan.kind = Plan::Kind::kSibling;
+  plan.routing = s.routing;
+  plan.stable_service = s.stable_service;
+  plan.candidate_service = s.candidate_service;
+  plan.second = s.candidate.deployment;
+  plan.background = s.analysis ? &*s.analysis : nullptr;
+  spec::SetCandidateScale full;
+  full.weight = 100;
+  plan.steps.push_back(Make(full));
+  plan.steps.push_back(Make(spec::SetHeaderRoute{"ab", s.match}));
+  for (int64_t i = 0; i < s.iterations; ++i) plan.steps.push_back(Make(spec::Pause{s.interval}));
+  plan.abort_delay = plan.drain_delay = std::chrono::seconds(30);
+  return plan;
+}
+
+Plan FromMirror(const spec::MirrorStrategy& s) {
+  Plan plan;
+  plan.kind = Plan::Kind::kSibling;
+  plan.routing = s.routing;
+  plan.stable_service = s.stable_service;
+  plan.candidate_service = s.candidate_service;
+  plan.second = s.candidate.deployment;
+  plan.background = s.analysis ? &*s.analysis : nullptr;
+  spec::SetCandidateScale share;
+  share.weight = s.percent;
+  plan.steps.push_back(Make(share));
+  plan.steps.push_back(Make(spec::SetMirrorRoute{"mirror", s.percent, s.match}));
+  plan.steps.push_back(Make(spec::Pause{s.duration}));
+  plan.steps.push_back(Make(spec::SetMirrorRoute{"mirror", 0, {}}));
+  plan.steps.insert(plan.steps.end(), s.steps.begin(), s.steps.end());
+  plan.abort_delay = plan.drain_delay = std::chrono::seconds(30);
+  return plan;
+}
+
+Plan FromRolling(const spec::RollingStrategy& s) {
+  Plan plan;
+  plan.background = s.analysis ? &*s.analysis : nullptr;
+  plan.hold = s.admission == spec::RollingStrategy::Admission::kHold;
+  return plan;
+}
+
+Plan FromExternal(const spec::ExternalStrategy& s) {
+  Plan plan;
+  plan.kind = Plan::Kind::kExternal;
+  plan.background = s.analysis ? &*s.analysis : nullptr;
+  plan.hold = false;
+  return plan;
+}
+
+struct Compile {
+  Plan operator()(const spec::RollingStrategy& s) const { return FromRolling(s); }
+  Plan operator()(const spec::CanaryStrategy& s) const { return FromCanary(s); }
+  Plan operator()(const spec::BlueGreenStrategy& s) const { return FromBlueGreen(s); }
+  Plan operator()(const spec::AbTestStrategy& s) const { return FromAbTest(s); }
+  Plan operator()(const spec::MirrorStrategy& s) const { return FromMirror(s); }
+  Plan operator()(const spec::ExternalStrategy& s) const { return FromExternal(s); }
+};
+
+int64_t CeilShare(int64_t weight, int64_t total) { return (weight * total + 99) / 100; }
+
+}  // namespace
+
+Plan CompilePlan(const spec::Guard& guard, bool bypass) {
+  Plan plan = std::visit(Compile{}, guard.strategy);
+  if (bypass && plan.kind == Plan::Kind::kSibling) {
+    plan.kind = Plan::Kind::kRolling;
+    plan.steps.clear();
+    plan.after = nullptr;
+  }
+  return plan;
+}
+
+bool FollowsReplicas(const Context& c) { return routing::FollowsReplicas(c.plan.routing); }
+
+int64_t FullSize(const Context& c) {
+  const int64_t base = c.active() ? c.rel().base_replicas : c.stable().replicas;
+  if (FollowsReplicas(c)) return base;
+  return c.obs.hpa.exists ? std::max(base, c.stable().replicas) : c.stable().replicas;
+}
+
+int64_t CandidateNeed(const Context& c, int64_t weight) {
+  const int64_t full = FullSize(c);
+  const ReleaseState& rel = c.rel();
+  int64_t need = CeilShare(weight, full);
+  if (FollowsReplicas(c) && weight > 0 && weight < 100 && full > 1) {
+    need = std::clamp<int64_t>((weight * full + 50) / 100, 1, full - 1);
+  }
+  if (weight > 0) need = std::max(need, c.plan.min_replicas);
+  if (rel.scale) need = std::max(need, *rel.scale);
+  if (rel.scale_weight) need = std::max(need, CeilShare(*rel.scale_weight, full));
+  if (!rel.wanted.headers.empty() || !rel.wanted.mirrors.empty()) {
+    need = std::max(need, c.plan.min_replicas);
+  }
+  return need;
+}
+
+int64_t StableNeed(const Context& c, int64_t weight) {
+  const int64_t full = FullSize(c);
+  if (weight >= 100) return 0;
+  const int64_t share = full - CandidateNeed(c, weight);
+  return weight <= 0 ? full : std::max<int64_t>(share, 1);
+}
+
+}  // namespace rollguard::release

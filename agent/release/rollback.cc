@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way back, written for each place it can start from. Traffic first, in one patch when stable
+// can carry it; then the candidate goes; then routes return to their owner. Where stable's pods are
+// gone already (promotion under way, replica ratio) they come back first and traffic follows them.
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+
+namespace rollguard::release {
+namespace {
+
+// Stable counts as able to carry everything at this share of its size; below it takes what it can.
+constexpr int64_t kEnough = 80;
+constexpr Duration kPeerPatience = std::chrono::minutes(1);
+
+void Escalate(Context& c, const std::string& reason) {
+  c.Wait(reason);
+  if (c.rel().paged) return;
+  c.EditRelease().paged = true;
+  c.Decide(Verdict::kEscalate, reason);
+  c.Tell("rollbackFailed", spec::RuleSeverity::kCritical, reason);
+}
+
+// The template that stable ran with; escalates when nobody has it any more.
+bool PutStableBack(Context& c, const std::string& why) {
+  const RevisionView* stable = c.obs.target.Find(c.rel().stable);
+  const Json pods = stable != nullptr ? TemplateOf(*stable) : Json();
+  if (!pods.is_object()) {
+    Escalate(c, StrCat("the stable revision ", c.rel().stable,
+                       " is in no ReplicaSet or ControllerRevision any more: put its template back "
+                       "by hand"));
+    return false;
+  }
+  if (!c.rel().undone) c.EditRelease().undone = true;
+  PutTemplate(c, pods, false, why);
+  c.Wait("the stable template is put back");
+  return true;
+}
+
+bool WaitsForApproval(Context& c) {
+  if (!c.rel().awaiting_approval) return false;
+  const spec::Approval& approval = c.guard.rollback.approval;
+  if (c.rel().scratch.started == Time{}) {
+    c.EditRelease().scratch.started = c.obs.now;
+    c.Tell("waiting", spec::RuleSeverity::kCritical,
+           StrCat("rollback waits for approval: ", c.rel().trigger->reason));
+  }
+  if (static_cast<int64_t>(c.rel().scratch.votes.size()) >= approval.required) {
+    c.EditRelease().awaiting_approval = false;
+    return false;
+  }
+  c.Wait("the rollback waits for approval");
+  if (!approval.timeout) return true;
+  const Time until = c.rel().scratch.started + *approval.timeout;
+  c.Wake(until);
+  if (c.obs.now < until) return true;
+  if (approval.on_timeout == spec::Approval::OnTimeout::kHold) return true;
+  c.EditRelease().awaiting_approval = false;
+  return false;
+}
+
+// Members of the group that stand on this one go back before it does.
+bool WaitsForPeers(Context& c) {
+  for (const PeerView& peer : c.obs.peers) {
+    const bool busy =
+        peer.depends_on_us && peer.phase == ToString(Phase::kRollingBack) && !peer.traffic_returned;
+    if (!busy || c.obs.now - c.rel().trigger->at > kPeerPatience) continue;
+    c.Wake(c.rel().trigger->at + kPeerPatience);
+    c.Wait(StrCat("waits for ", peer.guard, " to go back first"));
+    return true;
+  }
+  return false;
+}
+
+int64_t GradualFloor(Context& c, int64_t current) {
+  if (c.guard.rollback.on_trigger != spec::RollbackSpec::OnTrigger::kGradual) return 0;
+  if (current == 0) return 0;
+  const auto& gradual = c.guard.rollback.gradual;
+  if (!c.rel().gradual_at || c.obs.now - *c.rel().gradual_at >= gradual.interval) {
+    c.EditRelease().gradual_at = c.obs.now;
+    c.Wake(c.obs.now + gradual.interval);
+    return std::max<int64_t>(0, current - std::max<int64_t>(1, gradual.step));
+  }
+  c.Wake(*c.rel().gradual_at + gradual.interval);
+  return current;
+}
+
+// What stays with the candidate because stable cannot carry it.
+int64_t CannotCarry(const Context& c) {
+  const int64_t full = FullSize(c);
+  const WorkloadView& w = c.stable();
+  const RevisionView* stable = c.tracks.roles_swap ? nullptr : w.Find(c.rel().stable);
+  const int64_t available =
+      stable != nullptr ? stable->available : (c.tracks.roles_swap ? w.available : 0);
+  if (full == 0) return 0;
+  const int64_t share = available * 100 / full;
+  return share >= kEnough ? 0 : 100 - share;
+}
+
+// The target was rolling towards the candidate: back with the template before traffic.
+bool UndoTarget(Context& c) {
+  if (!c.rel().touched_target || c.tracks.roles_swap) return true;
+  if (c.obs.target.revision == c.rel().stable) {
+    if (c.obs.target.held && !c.obs.target.RolledOut()) {
+      Unhold(c, "stable's pods come back");
+    }
+    return true;
+  }
+  return PutStableBack(c, "stable's pods come back before traffic does");
+}
+
+Progress TrafficHome(Context& c) {
+  const bool nothing =
+      !c.candidate().exists &&
+      routing::Read(c.plan.routing, c.tracks, c.view()).state == routing::Reading::State::kAtRest;
+  if (nothing) return Progress::kDone;
+  if (FollowsReplicas(c)) {
+    if (EnsureStable(c, FullSize(c)) != Progress::kDone) return Progress::kWaiting;
+    if (c.rel().wanted.candidate != 0) c.EditRelease().wanted = {};
+    return Progress::kDone;
+  }
+  const int64_t current = c.rel().wanted.candidate;
+  const int64_t stays = current == 0 ? 0 : CannotCarry(c);
+  if (stays == 100) {
+    Escalate(c, "stable has no available pod: traffic cannot go back to it yet");
+    return Progress::kWaiting;
+  }
+  const int64_t weight = std::min(current, std::max(GradualFloor(c, current), stays));
+  const routing::Split& wanted = c.rel().wanted;
+  if (weight != current || !wanted.headers.empty() || !wanted.mirrors.empty()) {
+    c.EditRelease().wanted = routing::Split{weight, {}, {}};
+    c.EditRelease().scratch.verified_at.reset();
+  }
+  if (ApplySplit(c, c.rel().wanted, "traffic goes back to stable") != Progress::kDone) {
+    return Progress::kWaiting;
+  }
+  if (!Settled(c)) return Progress::kWaiting;
+  if (weight > 0) {
+    c.Wait(StrCat(weight, " % stay with the candidate until stable can carry them"));
+    if (c.stable().replicas < FullSize(c)) {
+      c.Do(ScaleTo{c.stable_id(), FullSize(c), "stable must carry everything"});
+    }
+    return Progress::kWaiting;
+  }
+  return Progress::kDone;
+}
+
+// What is the same for every strategy once traffic is home.
+void FinishBack(Context& c) {
+  RestoreConfigs(c);
+  std::string failure;
+  const Progress hooks = RunHooks(c, c.guard.hooks.rollback, failure);
+  if (hooks == Progress::kWaiting) return;
+  if (hooks == Progress::kFailed) {
+    Escalate(c, failure);
+    if (!c.rel().scratch.confirmed) return;
+  }
+  if (!c.rel().trigger->quarantine) {
+    Complete(c, "superseded", c.rel().trigger->reason);
+    return;
+  }
+  c.Enter(Phase::kVerifying);
+}
+
+void RollBackSibling(Context& c) {
+  if (!UndoTarget(c)) return;
+  if (TrafficHome(c) != Progress::kDone) return;
+  if (c.rel().weight != 0) c.EditRelease().weight = 0;
+  if (c.candidate().exists && c.rel().scratch.verified_at) {
+    const Time until = *c.rel().scratch.verified_at + c.plan.abort_delay;
+    if (c.obs.now < until) {
+      c.Wake(until);
+      c.Wait("the candidate is kept a little without traffic");
+      return;
+    }
+  }
+  if (RemoveCandidate(c) != Progress::kDone) return;
+  const WorkloadView& w = c.obs.target;
+  if (c.rel().undone && !w.RolledOut() && !w.held) {
+    WatchProgress(c, w.updated + w.available, false);
+    if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline) {
+      Escalate(c, "stable does not come back: its pods make no progress");
+    }
+    c.Wait(StrCat("stable comes back: ", w.available, " of ", w.replicas));
+    return;
+  }
+  if (c.plan.hold && !w.held && !c.tracks.roles_swap) {
+    Hold(c, "at rest the target is held");
+    c.Wait("the target is held again");
+    return;
+  }
+  if (c.rel().stage_at && c.obs.now < *c.rel().stage_at + kPropagation) {
+    c.Wake(*c.rel().stage_at + kPropagation);
+    return;
+  }
+  if (ApplyRest(c, routing::RestAfter::kRollback) != Progress::kDone) {
+    c.EditRelease().stage_at = c.obs.now;
+    c.Wake(c.obs.now + kPropagation);
+    return;
+  }
+  if (!UnfloorHpa(c)) return;
+  FinishBack(c);
+}
+
+// A StatefulSet waits for ever on a pod that crashes with the revision that is taken back.
+void DeleteBrokenPods(Context& c) {
+  if (c.obs.target.kind != "StatefulSet") return;
+  for (const auto& [name, uid] : c.obs.candidate_pods.broken) {
+    c.Do(DeleteObject{{"v1", "Pod", c.guard.metadata.ns, name},
+                      uid,
+                      "it crashes with the revision that is taken back"});
+  }
+}
+
+void RollBackRolling(Context& c) {
+  const WorkloadView& w = c.obs.target;
+  const RevisionView* theirs = w.Find(c.rel().candidate);
+  const bool rolled_any = w.revision == c.rel().candidate
+                              ? w.updated > 0 || !w.held
+                              : theirs != nullptr && theirs->replicas > 0;
+  const bool never_began = w.held && !rolled_any && !c.rel().touched_target;
+  if (!never_began) {
+    if (w.revision != c.rel().stable) {
+      PutStableBack(c, "the stable template is put back");
+      return;
+    }
+    DeleteBrokenPods(c);
+    if (!w.RolledOut()) {
+      if (w.held) Unhold(c, "stable's pods come back");
+      WatchProgress(c, w.updated + w.available, false);
+      if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline) {
+        Escalate(c, "stable does not come back: its pods make no progress");
+      }
+      c.Wait(StrCat("stable comes back: ", w.updated, " of ", w.replicas, " pods"));
+      return;
+    }
+    if (c.plan.hold && !w.held) {
+      Hold(c, "at rest the target is held");
+      c.Wait("the target is held again");
+      return;
+    }
+  }
+  if (c.rel().weight != 0) c.EditRelease().weight = 0;
+  FinishBack(c);
+}
+
+}  // namespace
+
+void RollBack(Context& c) {
+  if (!c.rel().background_run.empty()) {
+    c.Do(StopAnalysis{c.rel().background_run});
+    c.EditRelease().background_run.clear();
+  }
+  if (WaitsForApproval(c) || WaitsForPeers(c)) return;
+  if (c.plan.kind == Plan::Kind::kRolling) {
+    RollBackRolling(c);
+  } else {
+    RollBackSibling(c);
+  }
+}
+
+void Verify(Context& c) {
+  const Trigger& trigger = *c.rel().trigger;
+  if (c.rel().scratch.started == Time{}) c.EditRelease().scratch.started = c.obs.now;
+  std::string failure;
+  const Progress hooks = RunHooks(c, c.guard.hooks.verify, failure);
+  if (hooks == Progress::kFailed) Escalate(c, failure);
+  const WorkloadView& w = c.stable();
+  const RevisionView* stable = c.tracks.roles_swap ? nullptr : w.Find(c.rel().stable);
+  const bool well = c.tracks.roles_swap
+                        ? w.available >= w.replicas
+                        : stable != nullptr &&
+                              stable->available >= std::min(w.replicas, stable->replicas) &&
+                              stable->replicas >= w.replicas;
+  bool firing = false;
+  for (const Signal& signal : c.obs.signals) {
+    firing = firing || (signal.state == Signal::State::kFiring &&
+                        std::find(trigger.signals.begin(), trigger.signals.end(), signal.name) !=
+                            trigger.signals.end());
+  }
+  const Time until = c.rel().scratch.started + c.guard.rollback.verify_for;
+  const std::string& news = c.obs.target.revision;
+  const bool fix = !c.tracks.roles_swap && news != c.rel().stable && news != c.rel().candidate &&
+                   c.state().Quarantined(news, c.obs.now) == nullptr;
+  if (c.obs.now < until && !fix) {
+    c.Wake(until);
+    c.Wait(StrCat("verifies the rollback until ", FormatRfc3339(until)));
+    return;
+  }
+  if (!well && !fix) {
+    Escalate(c, "after the rollback stable is not at its size");
+    return;
+  }
+  if (hooks == Progress::kWaiting && !fix) return;
+  if (firing && !fix) {
+    const std::string text =
+        StrCat("rolled back, but the trigger is still there: probably not the cause (",
+               trigger.reason, ")");
+    c.Tell("notTheCause", spec::RuleSeverity::kHigh, text);
+    Complete(c, "rolledBack", text);
+    return;
+  }
+  c.Tell("verified", spec::RuleSeverity::kLow, "the rollback is verified");
+  Complete(c, "rolledBack", trigger.reason);
+}
+
+void StayHeld(Context& c) {
+  c.Wait(StrCat("held: ", c.rel().held_reason, "; `rollback`, `promote` or `resume` decide"));
+  if (c.plan.kind == Plan::Kind::kSibling && c.candidate().exists) {
+    ApplySplit(c, c.rel().wanted, "routes are kept as decided");
+  }
+}
+
+void Complete(Context& c, const std::string& outcome, const std::string& reason) {
+  const ReleaseState rel = c.rel();
+  c.Decide(Verdict::kComplete, StrCat(outcome, ": ", reason));
+  if (!rel.background_run.empty()) c.Do(StopAnalysis{rel.background_run});
+  GuardState& state = c.Edit();
+  state.last = LastOutcome{rel.id, rel.candidate, outcome, reason, c.obs.now};
+  if (outcome == "promoted") {
+    state.stable = rel.candidate;
+    state.history.push_back({rel.candidate, c.obs.now});
+    if (state.history.size() > GuardState::kMaxHistory) state.history.erase(state.history.begin());
+    if (state.retry == rel.candidate) state.retry.clear();
+    if (c.tracks.roles_swap) state.swapped = !state.swapped;
+    c.Tell("promoted", spec::RuleSeverity::kLow, reason);
+  }
+  state.release.reset();
+  state.scores.clear();
+  state.confident_looks = 0;
+  state.last_look.reset();
+  state.pause_conflicts = 0;
+  state.pause_version.clear();
+  c.Enter(Phase::kIdle);
+}
+
+}  // namespace rollguard::release

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// One Step: commands, then signals, then the phase's own function; when that changes the phase the
+// next one runs at once, so that a trigger and the patch that answers it are one Step apart.
+#include "agent/release/step.h"
+
+#include "agent/base/text.h"
+#include "agent/release/context.h"
+
+namespace rollguard::release {
+namespace {
+
+constexpr int kMaxPhasesPerStep = 6;
+
+bool Judged(const Context& c) {
+  switch (c.state().phase) {
+    case Phase::kPreparing:
+    case Phase::kProgressing:
+    case Phase::kBaking:
+    case Phase::kPromoting: return c.active();
+    case Phase::kHeld: return c.active() && !c.rel().trigger;
+    case Phase::kAdopting:
+    case Phase::kIdle:
+    case Phase::kPending:
+    case Phase::kRollingBack:
+    case Phase::kVerifying: return false;
+  }
+  return false;
+}
+
+void RunPhase(Context& c) {
+  switch (c.state().phase) {
+    case Phase::kAdopting: Adopt(c); return;
+    case Phase::kIdle:
+    case Phase::kPending: Rest(c); return;
+    case Phase::kPreparing: Prepare(c); return;
+    case Phase::kProgressing: Advance(c); return;
+    case Phase::kBaking: Bake(c); return;
+    case Phase::kPromoting: Promote(c); return;
+    case Phase::kRollingBack: RollBack(c); return;
+    case Phase::kVerifying: Verify(c); return;
+    case Phase::kHeld: StayHeld(c); return;
+  }
+}
+
+// A state that names a release without having one, or the other way round, cannot come from us.
+void Mend(Context& c) {
+  const bool needs = c.state().phase >= Phase::kPreparing;
+  if (needs && !c.active()) c.Enter(c.state().stable.empty() ? Phase::kAdopting : Phase::kIdle);
+  if (!needs && c.active()) c.Edit().release.reset();
+  const bool back = c.state().phase == Phase::kRollingBack || c.state().phase == Phase::kVerifying;
+  if (back && c.active() && !c.rel().trigger) {
+    c.EditRelease().trigger = Trigger{"unknown", "", "rollguard", {}, c.obs.now, false};
+  }
+}
+
+// The last decision of this Step says what follows from it.
+void NameChanges(StepResult& result) {
+  Decision* last = nullptr;
+  for (Action& action : result.actions) {
+    if (auto* record = std::get_if<RecordDecision>(&action)) last = &record->decision;
+    if (last != nullptr && ChangesCluster(action) && last->changes.size() < 20) {
+      last->changes.push_back(Describe(action));
+    }
+  }
+}
+
+}  // namespace
+
+StepResult Step(const spec::Guard& guard, GuardState state, const Observation& observation) {
+  StepResult result;
+  result.state = std::move(state);
+  Context c(guard, observation, result);
+  Mend(c);
+  if (observation.stale) {
+    c.Wait("the view of the cluster is not fresh: nothing is decided");
+    return result;
+  }
+  if (observation.deleting) {
+    Remove(c);
+    return result;
+  }
+  if (guard.suspend) {
+    c.Wait("suspended");
+    return result;
+  }
+  if (!observation.target.exists) {
+    c.Wait(StrCat(TargetId(guard).Text(), " is not there"));
+    c.SetCondition("Ready", false, "NoTarget", "the target is not there");
+    return result;
+  }
+  HandleCommands(c);
+  if (c.plan.kind == Plan::Kind::kExternal) {
+    External(c);
+    return result;
+  }
+  if (Judged(c)) Judge(c);
+  Phase before = Phase::kAdopting;
+  for (int i = 0; i < kMaxPhasesPerStep; ++i) {
+    before = c.state().phase;
+    const size_t step = c.active() ? c.rel().step : 0;
+    RunPhase(c);
+    const bool moved = c.state().phase != before || (c.active() && c.rel().step != step);
+    // What was asked for must be seen before the next phase builds on it.
+    bool changes = false;
+    for (const Action& action : result.actions) changes = changes || ChangesCluster(action);
+    if (!moved || changes || c.state().phase == Phase::kIdle) break;
+    if (c.active() && c.rel().bypass && before == Phase::kIdle) break;
+  }
+  if (c.state().phase != before) c.Wake(observation.now);
+  UpdateConditions(c);
+  c.SetCondition("Ready", true, "Watching", "");
+  NameChanges(result);
+  return result;
+}
+
+}  // namespace rollguard::release
