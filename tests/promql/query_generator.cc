@@ -301,11 +301,11 @@ std::string QueryGenerator::LabelCall(int depth) {
 
 std::string QueryGenerator::Call(int depth) {
   static const char* const kNumbers[] = {
-      "abs",   "ceil",        "floor",        "exp",         "sqrt",          "ln",    "log2",
-      "log10", "sgn",         "asin",         "acos",        "atan",          "sinh",  "cosh",
-      "tanh",  "asinh",       "acosh",        "atanh",       "deg",           "rad",   "minute",
-      "hour",  "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year",
-      "round", "absent",      "sort",         "sort_desc",
+      "abs",         "ceil",          "floor", "sqrt",   "ln",    "log2",        "log10",
+      "sgn",         "asin",          "acos",  "atan",   "tanh",  "asinh",       "acosh",
+      "atanh",       "deg",           "rad",   "minute", "hour",  "day_of_week", "day_of_month",
+      "day_of_year", "days_in_month", "month", "year",   "round", "absent",      "sort",
+      "sort_desc",
 
   };
   static const char* const kDates[] = {"minute",       "hour",        "day_of_week",
