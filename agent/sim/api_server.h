@@ -50,16 +50,16 @@ struct ApiUser {
 
 struct ApiOptions {
   uint64_t seed = 1;
-  std::map<std::string, ApiUser> users;  // by bearer token: what TokenReview answers
+  std::map<std::string, ApiUser> users = {};  // by bearer token: what TokenReview answers
   // SubjectAccessReview: user and resourceAttributes; null: everything is allowed.
-  std::function<bool(const std::string& user, const Json& attributes)> allow;
+  std::function<bool(const std::string& user, const Json& attributes)> allow = {};
   // Who owns which field, for every writer; false: tracked only on objects that were applied
   // server-side (cheaper; conflicts with appliers are still found).
   bool track_all_fields = false;
   // A finalizer-like veto and mutation point before a write is committed: tests and the scenario
   // hang admission errors here. Returning a failure refuses the write.
   std::function<std::optional<ApiFailure>(const ClusterRequest&, const Json* before, Json& after)>
-      admission;
+      admission = {};
 };
 
 // Called for each event of a watch, in order and synchronously with the commit. The object is a

@@ -146,7 +146,17 @@ std::string TemplateHash(const Json& pod_template, int64_t collisions) {
 
 bool SameTemplate(const Json& a, const Json& b) {
   if (!(a.At("spec") == b.At("spec"))) return false;
-  return WithoutHash(a) == WithoutHash(b);
+  if (!(Meta(a).At("annotations") == Meta(b).At("annotations"))) return false;
+  auto covered = [](const Json& one, const Json& other) {
+    const auto& labels = one.members();
+    return std::all_of(labels.begin(), labels.end(), [&](const Json::Member& m) {
+      const Json* same = other.Find(m.first);
+      return m.first == kHashLabel || (same != nullptr && *same == m.second);
+    });
+  };
+  const Json& la = Meta(a).At("labels");
+  const Json& lb = Meta(b).At("labels");
+  return covered(la, lb) && covered(lb, la);
 }
 
 }  // namespace rollguard::sim

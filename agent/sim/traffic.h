@@ -42,7 +42,7 @@ struct TrafficOptions {
 struct TrafficTotals {
   double requests = 0;
   double lost = 0;      // no ready pod, or a pod that stopped answering
-  double failed = 0;    // answered 500
+  double failed = 0;    // answered 500; counted by revision and in Total(), not by flow
   double mirrored = 0;  // copies whose answers were thrown away
 };
 

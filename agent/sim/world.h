@@ -25,7 +25,12 @@ struct WorldOptions {
   bool track_all_fields = false;
   bool gc = true;
   int nodes = 3;  // DaemonSets run one pod on each
-  TrafficOptions traffic;
+  TrafficOptions traffic = {};
+  // As in ApiOptions.
+  std::map<std::string, ApiUser> users = {};
+  std::function<bool(const std::string& user, const Json& attributes)> allow = {};
+  std::function<std::optional<ApiFailure>(const ClusterRequest&, const Json* before, Json& after)>
+      admission = {};
 };
 
 class World {
