@@ -86,6 +86,7 @@ struct RunState {
   Time started{};
   std::optional<Time> finished;
   bool ending = false;               // asked to end; see also Terminate
+  bool broken = false;               // cannot go on: see FailRun
   std::vector<MetricState> metrics;  // in the order of RunSpec::metrics
 };
 
