@@ -133,6 +133,8 @@ ApiReply ApiServer::ServeList(const TypeInfo& info, const ClusterRequest& reques
   if (!labels) return Fail(BadRequest(labels.error().message));
   auto fields = FieldSelector::Parse(request.field_selector);
   if (!fields) return Fail(BadRequest(fields.error().message));
+  if (std::string path = fields->Unsupported(info.type, info.custom); !path.empty())
+    return Fail(BadRequest(StrCat("field label not supported: ", path)));
   Page page{store_.version(), "", ""};
   if (!request.continue_token.empty()) {
     auto token = ReadToken(request.continue_token);

@@ -86,6 +86,7 @@ class ApiServer {
   void CloseWatch(WatchId id);
   // A bookmark with the current version to every watch that asked for them.
   void SendBookmarks();
+  void SendBookmark(WatchId id);  // to this one, if it asked for them
   // Forgets history: watches and page tokens from before now become 410 Gone.
   void Compact() { store_.Compact(store_.version()); }
 

@@ -57,6 +57,10 @@ Expected<WatchId> ApiServer::OpenWatch(const WatchRequest& request, WatchSink si
   if (!labels) return labels.error();
   auto fields = FieldSelector::Parse(request.field_selector);
   if (!fields) return fields.error();
+  if (std::string path = fields->Unsupported(info->type, info->custom); !path.empty()) {
+    return Error(ErrorCode::kInvalid,
+                 StrCat("watch ", request.type.plural, ": field label not supported: ", path));
+  }
   *filter = {std::move(*labels), std::move(*fields)};
   bool from_now = request.resource_version.empty() || request.resource_version == "0";
   auto since = from_now ? std::optional<int64_t>(0) : ParseInt(request.resource_version);
@@ -116,14 +120,16 @@ void ApiServer::Deliver(const Change& change) {
 }
 
 void ApiServer::SendBookmarks() {
-  for (auto it = watchers_.begin(); it != watchers_.end();) {
-    const Watcher& watcher = (it++)->second;
-    if (!watcher.bookmarks) continue;
-    WatchSink sink = watcher.sink;
-    ResourceType type = types_.Get(watcher.type)->type;
-    type.version = watcher.version;
-    sink(WatchEvent::Type::kBookmark, Bookmark(type, store_.version()));
-  }
+  for (auto it = watchers_.begin(); it != watchers_.end();) SendBookmark((it++)->first);
+}
+
+void ApiServer::SendBookmark(WatchId id) {
+  const auto it = watchers_.find(id);
+  if (it == watchers_.end() || !it->second.bookmarks) return;
+  const WatchSink sink = it->second.sink;  // it may close its own watch
+  ResourceType type = types_.Get(it->second.type)->type;
+  type.version = it->second.version;
+  sink(WatchEvent::Type::kBookmark, Bookmark(type, store_.version()));
 }
 
 }  // namespace rollguard::sim

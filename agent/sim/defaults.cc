@@ -239,6 +239,16 @@ void PruneAndDefault(const Json& schema, Json& value, bool root) {
   }
 }
 
+// `stringData` is written in plain text and kept as base64 in `data`.
+void DefaultSecret(Json& object) {
+  Default(object, "type", "Opaque");
+  const Json plain = object.At("stringData");
+  if (plain.size() == 0) return;
+  Json& data = object["data"];
+  for (const auto& [key, value] : plain.members()) data[key] = Base64Encode(value.Str());
+  object.Erase("stringData");
+}
+
 }  // namespace
 
 void ApplyDefaults(const TypeInfo& info, Json& object) {
@@ -249,7 +259,7 @@ void ApplyDefaults(const TypeInfo& info, Json& object) {
   const std::string& kind = info.type.kind;
   if (kind == "CustomResourceDefinition") return DefaultCrd(object);
   Json* spec = object.Find("spec");
-  if (kind == "Secret") Default(object, "type", "Opaque");
+  if (kind == "Secret") DefaultSecret(object);
   if (kind == "Namespace") {
     Default(object, "spec", Json::Obj({{"finalizers", Json::Arr({"kubernetes"})}}));
     Default(object, "status", Json::Obj({{"phase", "Active"}}));

@@ -2,6 +2,7 @@
 #include "agent/sim/selector.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "agent/base/text.h"
 #include "agent/sim/object.h"
@@ -153,6 +154,43 @@ bool FieldSelector::Matches(const Json& object) const {
     std::string text = at->is_string() ? at->Str() : at->is_null() ? "" : at->Dump();
     return (text == term.value) == term.equal;
   });
+}
+
+std::string FieldSelector::Unsupported(const ResourceType& type, bool custom) const {
+  struct Row {
+    std::string_view group, kind, path;
+  };
+  // As the server's conversion functions list them.
+  static constexpr Row kRows[] = {
+      {"", "Pod", "spec.nodeName"},
+      {"", "Pod", "spec.restartPolicy"},
+      {"", "Pod", "spec.schedulerName"},
+      {"", "Pod", "spec.serviceAccountName"},
+      {"", "Pod", "status.phase"},
+      {"", "Pod", "status.podIP"},
+      {"", "Pod", "status.nominatedNodeName"},
+      {"", "Node", "spec.unschedulable"},
+      {"", "Namespace", "status.phase"},
+      {"", "Secret", "type"},
+      {"", "Event", "involvedObject.kind"},
+      {"", "Event", "involvedObject.namespace"},
+      {"", "Event", "involvedObject.name"},
+      {"", "Event", "involvedObject.uid"},
+      {"", "Event", "reason"},
+      {"", "Event", "type"},
+      {"apps", "ReplicaSet", "status.replicas"},
+      {"batch", "Job", "status.successful"},
+  };
+  for (const Term& term : terms_) {
+    std::string path = Join(term.path, ".");
+    if (path == "metadata.name" || path == "metadata.namespace") continue;
+    const bool known =
+        !custom && std::any_of(std::begin(kRows), std::end(kRows), [&](const Row& r) {
+          return r.group == type.group && r.kind == type.kind && r.path == path;
+        });
+    if (!known) return path;
+  }
+  return "";
 }
 
 }  // namespace rollguard::sim

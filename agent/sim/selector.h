@@ -8,6 +8,7 @@
 
 #include "agent/base/expected.h"
 #include "agent/base/json.h"
+#include "agent/ports/cluster.h"
 
 namespace rollguard::sim {
 
@@ -41,6 +42,8 @@ class FieldSelector {
   static Expected<FieldSelector> Parse(std::string_view text);
   bool Matches(const Json& object) const;
   bool empty() const { return terms_.empty(); }
+  // The first path that objects of that kind cannot be selected by; empty when all can.
+  std::string Unsupported(const ResourceType& type, bool custom) const;
 
  private:
   struct Term {

@@ -167,12 +167,21 @@ WatchId SimCluster::Watch(WatchRequest request, WatchHandler handler) {
     if (!opened) return Close(stream, opened.error());
     if (!stream->open) return api_.CloseWatch(*opened);  // a fault closed it during the replay
     stream->inner = *opened;
-    if (stream->request.timeout.count() > 0) {
-      stream->expiry =
-          scheduler_.After(stream->request.timeout, [this, stream] { Close(stream, {}); });
-    }
+    if (stream->request.timeout.count() > 0) Expire(stream);
   });
   return stream->id;
+}
+
+// As the real server: a bookmark two seconds before a watch runs out, then its end.
+void SimCluster::Expire(const std::shared_ptr<Stream>& stream) {
+  constexpr Duration kBefore = std::chrono::seconds(2);
+  const Duration timeout = stream->request.timeout;
+  const Duration last = std::min(kBefore, timeout);
+  stream->expiry = scheduler_.After(timeout - last, [this, stream, last] {
+    api_.SendBookmark(stream->inner);
+    if (!stream->open) return;
+    stream->expiry = scheduler_.After(last, [this, stream] { Close(stream, {}); });
+  });
 }
 
 void SimCluster::OnEvent(const std::shared_ptr<Stream>& stream, WatchEvent::Type type,

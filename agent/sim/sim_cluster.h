@@ -57,6 +57,7 @@ class SimCluster final : public Cluster {
   void Answer(Expected<Json> result, const ClusterDone& done);
   void OnEvent(const std::shared_ptr<Stream>& stream, WatchEvent::Type type,
                const ObjectPtr& object);
+  void Expire(const std::shared_ptr<Stream>& stream);
   void Close(const std::shared_ptr<Stream>& stream, Status status);
 
   ApiServer& api_;

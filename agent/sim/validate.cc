@@ -294,6 +294,7 @@ std::vector<FieldProblem> Validate(const TypeInfo& info, const Json& before, con
     if (!value.is_string())
       problems.push_back(InvalidField("metadata.annotations", value, "must be a string"));
   }
+  ValidateMeta(info, before, object, problems);
   if (info.custom) {
     if (!info.schema.is_null()) ValidateSchema(info.schema, object, "", problems);
     return problems;

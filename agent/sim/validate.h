@@ -24,6 +24,10 @@ std::vector<FieldProblem> Validate(const TypeInfo& info, const Json& before, con
 void ValidateSchema(const Json& schema, const Json& value, const std::string& path,
                     std::vector<FieldProblem>& problems);
 
+// What every kind is checked for: finalizers, owner references; leases and numbers.
+void ValidateMeta(const TypeInfo& info, const Json& before, const Json& object,
+                  std::vector<FieldProblem>& problems);
+
 FieldProblem RequiredField(std::string field, std::string_view what = {});
 FieldProblem InvalidField(std::string field, const Json& value, std::string_view why);
 FieldProblem ForbiddenField(std::string field, std::string_view why);
