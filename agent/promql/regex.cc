@@ -52,15 +52,19 @@ Status CheckRegex(std::string_view pattern) {
   if (HasByteEscape(pattern)) {
     return Error(ErrorCode::kInvalid, "error parsing regexp: invalid escape sequence: `\\C`");
   }
-  RE2 regex(re2::StringPiece(pattern.data(), pattern.size()), Quiet());
-  if (regex.ok()) return {};
-  return Error(ErrorCode::kInvalid, StrCat("error parsing regexp: ", regex.error()));
+  RE2 alone(re2::StringPiece(pattern.data(), pattern.size()), Quiet());
+  RE2 anchored(Anchored(pattern), Quiet());
+  if (alone.ok() && anchored.ok()) return {};
+  const std::string& why = alone.ok() ? anchored.error() : alone.error();
+  return Error(ErrorCode::kInvalid, StrCat("error parsing regexp: ", Abbreviate(why, 200)));
 }
 
 bool RegexMatches(std::string_view pattern, std::string_view text) {
-  RE2 regex(re2::StringPiece(pattern.data(), pattern.size()), Quiet());
-  return regex.ok() && RE2::FullMatch(re2::StringPiece(text.data(), text.size()), regex);
+  RE2 regex(Anchored(pattern), Quiet());
+  return regex.ok() && RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), regex);
 }
+
+std::string Anchored(std::string_view pattern) { return StrCat("^(?:", pattern, ")$"); }
 
 std::string QuoteRegex(std::string_view text) {
   std::string out;

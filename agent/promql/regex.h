@@ -18,6 +18,10 @@ Status CheckRegex(std::string_view pattern);
 // for single questions, not for loops.
 bool RegexMatches(std::string_view pattern, std::string_view text);
 
+// `^(?:pattern)$`: what Prometheus compiles. Both this and the pattern alone must be expressions:
+// an unclosed `\Q` is refused, and so is `a)(?:b`.
+std::string Anchored(std::string_view pattern);
+
 // A pattern that matches exactly `text`: `\.+*?()|[]{}^$` are escaped, as Go's QuoteMeta does.
 std::string QuoteRegex(std::string_view text);
 

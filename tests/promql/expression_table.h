@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Expressions and whether PromQL takes them. Held against the parser here and against the real
+// server's parser, so a wrong row fails too.
+#pragma once
+
+#include <span>
+
+namespace rollguard::promql {
+
+struct ExpressionRow {
+  const char* text;
+  bool accepted;
+};
+
+std::span<const ExpressionRow> ExpressionTable();
+
+}  // namespace rollguard::promql
