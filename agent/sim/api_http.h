@@ -19,6 +19,7 @@ struct ApiHttpRequest {
   std::map<std::string, std::string> query;  // decoded
   std::string accept;
   std::string content_type;
+  std::string user_agent;
   std::string body;
 };
 
