@@ -24,6 +24,14 @@ std::string_view LineOf(std::string_view source, uint32_t line) {
 
 bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
+// Nothing that could play tricks on a terminal.
+bool IsShowable(std::string_view line) {
+  bool control = std::any_of(line.begin(), line.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+  });
+  return !control && IsValidUtf8(line);
+}
+
 // Blanks up to the column, with tabs kept, then the carets.
 std::string Underline(std::string_view line, const SourceSpan& span) {
   std::string out;
@@ -82,7 +90,7 @@ std::string Render(const Diagnostic& d, std::string_view source) {
   out += d.message + "\n";
   if (d.span.line == 0) return out;
   std::string_view line = LineOf(source, d.span.line);
-  if (!line.empty() && line.size() <= kMaxShownLine && IsValidUtf8(line)) {
+  if (!line.empty() && line.size() <= kMaxShownLine && IsShowable(line)) {
     std::string number = Format("%5u", d.span.line);
     out += StrCat(number, " | ", line, "\n");
     out += StrCat(std::string(number.size(), ' '), " | ", Underline(line, d.span), "\n");

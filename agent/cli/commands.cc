@@ -6,12 +6,20 @@
 
 namespace rollguard::cli {
 
+extern const Command kAnalysisJudgeCommand;
+extern const Command kAnalysisRunCommand;
 extern const Command kCheckCommand;
+extern const Command kCompareCommand;
+extern const Command kSchemaCommand;
 extern const Command kVersionCommand;
 
 std::span<const Command> Commands() {
   static const std::vector<Command> commands = {
       kCheckCommand,
+      kAnalysisJudgeCommand,
+      kAnalysisRunCommand,
+      kCompareCommand,
+      kSchemaCommand,
       kVersionCommand,
   };
   return commands;

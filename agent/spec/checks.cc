@@ -6,6 +6,7 @@
 #include <array>
 
 #include "agent/promql/parser.h"
+#include "agent/spec/analysis_template.h"
 #include "agent/spec/reader.h"
 
 namespace rollguard::spec {
@@ -21,49 +22,56 @@ void ReportPromql(Context& context, const yaml::Node& node,
   }
 }
 
-// Every {{...}} replaced by `value`, padded so that what follows keeps its offset where it can.
-std::string FillPlaceholders(std::string_view text, std::string_view value) {
-  std::string out;
-  while (true) {
-    size_t open = text.find("{{");
-    size_t close = open == std::string_view::npos ? open : text.find("}}", open);
-    if (close == std::string_view::npos) return out.append(text);
-    out.append(text.substr(0, open)).append(value);
-    size_t width = close + 2 - open;
-    if (width > value.size()) out.append(width - value.size(), value.back());
-    text.remove_prefix(close + 2);
-  }
+bool HasPlaceholder(const yaml::Node& node) { return node.text.find("{{") != std::string::npos; }
+
+// The node with every argument that is still open standing for `value`.
+yaml::Node Fill(const yaml::Node& node, std::string_view value) {
+  Diagnostics unused;  // reported where arguments are resolved
+  return Substitute(
+      node, [&](std::string_view) { return std::optional<std::string>(value); }, "", unused);
 }
 
 // A query with arguments whose values are not known yet. It is good when it is good for some value
-// that arguments usually have: a name, a number, a duration.
+// that arguments usually have; else the try that came farthest says what is wrong.
 void CheckTemplateQuery(Context& context, const yaml::Node& node) {
-  constexpr std::array<std::string_view, 4> kTries = {"", "x", "1", "1m"};
-  std::vector<promql::ParseError> first;
+  constexpr std::array<std::string_view, 4> kTries = {"x", "1", "5m", "{{}}"};
+  yaml::Node farthest;
+  std::vector<promql::ParseError> errors;
   for (std::string_view value : kTries) {
-    // A duration cannot be padded; its offsets only matter when nothing parses.
-    std::string text = value.empty() ? node.text : FillPlaceholders(node.text, value);
-    auto result = promql::Parse(text, kWithVariables);
-    if (value == "1m" && !result.ok()) {
-      std::string filled = node.text;
-      size_t open;
-      while ((open = filled.find("{{")) != std::string::npos) {
-        size_t close = filled.find("}}", open);
-        if (close == std::string::npos) break;
-        filled.replace(open, close + 2 - open, value);
-      }
-      result = promql::Parse(filled, kWithVariables);
-    }
+    yaml::Node filled = value == "{{}}" ? node : Fill(node, value);
+    auto result = promql::Parse(filled.text, kWithVariables);
     if (result.ok()) return;
-    if (value == "x" || first.empty()) first = std::move(result.errors);
+    if (!errors.empty() && result.errors[0].span.begin <= errors[0].span.begin) continue;
+    errors = std::move(result.errors);
+    farthest = std::move(filled);
   }
-  ReportPromql(context, node, first);
+  ReportPromql(context, farthest, errors);
+}
+
+size_t SkipCharacters(std::string_view text, size_t from, uint32_t characters) {
+  auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+  for (; characters > 0 && from < text.size(); --characters) {
+    ++from;
+    while (from < text.size() && continues(text[from])) ++from;
+  }
+  return from;
+}
+
+// The byte at which a line and column within `text` stand (both from 1).
+size_t OffsetOf(std::string_view text, uint32_t line, uint32_t column) {
+  size_t offset = 0;
+  for (; line > 1; --line) {
+    size_t end = text.find('\n', offset);
+    if (end == std::string_view::npos) break;
+    offset = end + 1;
+  }
+  return SkipCharacters(text, offset, column > 0 ? column - 1 : 0);
 }
 
 }  // namespace
 
 void CheckPromql(Context& context, const yaml::Node& node, Query& out) {
-  if (context.placeholders && node.text.find("{{") != std::string::npos) {
+  if (context.placeholders && HasPlaceholder(node)) {
     out.text = node.text;
     out.at = node;
     return CheckTemplateQuery(context, node);
@@ -75,30 +83,17 @@ void CheckPromql(Context& context, const yaml::Node& node, Query& out) {
   out.at = node;
 }
 
-void CheckExpression(Context& context, const yaml::Node& node, Condition& out) {
-  if (context.placeholders && node.text.find("{{") != std::string::npos) return;
+void CheckExpression(Context& context, const yaml::Node& written, Condition& out) {
+  // An argument whose value is not known yet usually is a number, or part of a quoted string.
+  bool open = context.placeholders && HasPlaceholder(written);
+  const yaml::Node node = open ? Fill(written, "1") : written;
   auto compiled = expr::Compile(node.text);
-  // Positions in a condition are line and column within its text; find the offset they mean.
   for (const expr::Problem& problem : compiled.problems) {
-    size_t offset = 0;
-    for (uint32_t line = 1; line < problem.span.line; ++line) {
-      size_t end = node.text.find('\n', offset);
-      if (end == std::string::npos) break;
-      offset = end + 1;
-    }
-    auto starts = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
-    auto skip = [&](size_t from, uint32_t characters) {
-      for (; characters > 0 && from < node.text.size(); --characters) {
-        ++from;
-        while (from < node.text.size() && !starts(node.text[from])) ++from;
-      }
-      return from;
-    };
-    size_t begin = skip(offset, problem.span.column > 0 ? problem.span.column - 1 : 0);
-    size_t end = skip(begin, problem.span.length);
+    size_t begin = OffsetOf(node.text, problem.span.line, problem.span.column);
+    size_t end = SkipCharacters(node.text, begin, problem.span.length);
     context.Error(yaml::SpanInside(node, begin, std::max<size_t>(1, end - begin)), problem.message);
   }
-  if (!compiled.ok()) return;
+  if (!compiled.ok() || open) return;
   out.text = node.text;
   out.program = compiled.program;
   out.at = node;

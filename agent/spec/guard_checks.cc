@@ -173,32 +173,33 @@ void CheckTarget(Context& context, const Guard& guard, SourceSpan span) {
                                NameOf(guard.strategy)));
 }
 
+SourceSpan KeySpan(const Guard& guard, std::string_view key) {
+  const yaml::Entry* entry = guard.raw.FindEntry(key);
+  return entry && entry->key_span.line > 0 ? entry->key_span : guard.origin.span;
+}
+
 void CheckReferences(Context& context, const Guard& guard) {
   auto self = [&](const ObjectRef& ref) {
     return ref.name == guard.metadata.name && (ref.ns.empty() || ref.ns == guard.metadata.ns);
   };
   for (const ObjectRef& ref : guard.depends_on) {
-    if (self(ref)) context.Error(guard.origin.span, "a guard cannot depend on itself");
+    if (self(ref)) context.Error(KeySpan(guard, "dependsOn"), "a guard cannot depend on itself");
   }
   for (const PromotionAfter& after : guard.promotion_after) {
     if (after.context.empty() && self(after.guard))
-      context.Error(guard.origin.span, "a guard cannot be promoted after itself");
+      context.Error(KeySpan(guard, "promotion"), "a guard cannot be promoted after itself");
   }
   if (!guard.environment.empty() && guard.policy.empty())
-    context.Error(guard.origin.span, "\"environment\" needs \"policy\" beside it");
+    context.Error(KeySpan(guard, "environment"), "\"environment\" needs \"policy\" beside it");
 }
 
 }  // namespace
 
 void CheckGuard(Context& context, const Guard& guard) {
-  auto at = [&](std::string_view key) {
-    const yaml::Entry* entry = guard.raw.FindEntry(key);
-    return entry ? entry->key_span : guard.origin.span;
-  };
   CheckReferences(context, guard);
   if (!guard.strategy_ref.empty()) return;  // judged when it is resolved
-  CheckTarget(context, guard, at("target"));
-  SourceSpan span = at("strategy");
+  CheckTarget(context, guard, KeySpan(guard, "target"));
+  SourceSpan span = KeySpan(guard, "strategy");
   if (const yaml::Node* strategy = guard.raw.Find("strategy")) {
     if (const yaml::Entry* kind = strategy->FindEntry(NameOf(guard.strategy)))
       span = kind->key_span;

@@ -88,7 +88,7 @@ void CheckMetrics(Context& context, const AnalysisTemplate& t) {
   if (!t.templates.empty()) return;  // patterns may be about metrics of others
   auto matches = [&](const std::string& pattern) {
     RE2 regex(pattern, RE2::Quiet);
-    return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return !regex.ok() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
       return name.find("{{") != std::string::npos || RE2::PartialMatch(name, regex);
     });
   };

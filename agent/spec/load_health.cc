@@ -33,7 +33,7 @@ void ReadHttp(Object& o, HttpCheck& out) {
   o.Str("method", out.method, "The request's method (GET).");
   o.Map("headers", out.headers, "Sent along.");
   o.Str("body", out.body, "Sent along.");
-  o.Strings("expectStatus", out.expect_status, "Good answers: 200, 2xx, 200-299 (2xx).");
+  o.Texts("expectStatus", out.expect_status, "Good answers: 200, 2xx, 200-299 (2xx).");
   o.Regex("expectBody", out.expect_body, "The answer's body must match.");
   o.Bool("insecureSkipVerify", out.insecure_skip_verify, "Do not check the certificate (false).");
   o.AtMostOne({"url", "port"});
@@ -98,7 +98,7 @@ void ReadExtract(Object& o, JourneyCheck::Extract& out) {
 
 void ReadAssertion(Object& o, JourneyCheck::Assertion& out) {
   using Kind = JourneyCheck::Assertion::Kind;
-  if (o.Str("status", out.equals, "Status: 200, 2xx, 200-299.")) out.kind = Kind::kStatus;
+  if (o.Text("status", out.equals, "Status: 200, 2xx, 200-299.")) out.kind = Kind::kStatus;
   if (o.Str("jsonPath", out.subject, "A value of the JSON body; with equals or matches."))
     out.kind = Kind::kJsonPath;
   if (o.Str("header", out.subject, "A header; with equals or matches.")) out.kind = Kind::kHeader;

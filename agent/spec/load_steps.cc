@@ -194,24 +194,7 @@ void ReadStepWeights(Object& o, std::vector<Step>& out) {
   std::vector<int64_t> weights;
   o.Int("stepWeight", step, "Short form: raise the weight by this.", 1, 100);
   o.Int("maxWeight", max, "Short form: up to this (100).", 1, 100);
-  if (o.describing()) {
-    std::vector<std::string> unused;
-    o.Strings("stepWeights", unused, "Short form: these weights one after another.");
-  } else {
-    yaml::Node list;
-    if (o.Raw("stepWeights", list, "")) {
-      for (const yaml::Node& item : list.items) {
-        auto value = item.AsInt();
-        if (value && *value >= 0 && *value <= 100) {
-          weights.push_back(*value);
-        } else {
-          o.context().Error(item.span, StrCat("a weight must be a whole number from 0 to 100, not ",
-                                              Describe(item)));
-        }
-      }
-      if (!list.is_sequence()) o.Error("stepWeights", "\"stepWeights\" must be a list");
-    }
-  }
+  o.Ints("stepWeights", weights, "Short form: these weights one after another.", 0, 100);
   bool timed =
       o.Dur("interval", interval, "Short form: time at each weight (1m).", std::chrono::seconds(1));
   o.AtMostOne({"steps", "phases", "stepWeight", "stepWeights"});

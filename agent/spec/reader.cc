@@ -19,6 +19,15 @@ std::string Bounds(double min, double max) {
   return {};
 }
 
+// Whether some key is nearly `key`: then telling that it is unknown says it all.
+bool NearlyThere(const yaml::Node& node, std::span<const std::string_view> keys) {
+  for (const yaml::Entry& entry : node.entries) {
+    if (std::find(keys.begin(), keys.end(), entry.key) != keys.end()) continue;
+    if (DidYouMean(entry.key, keys)) return true;
+  }
+  return false;
+}
+
 bool HasPlaceholder(const yaml::Node& node) { return node.text.find("{{") != std::string::npos; }
 
 }  // namespace
@@ -89,7 +98,7 @@ void Object::Require(std::string_view key) {
     }
     return;
   }
-  if (context_.partial || Has(key)) return;
+  if (context_.partial || Has(key) || NearlyThere(node_, {&key, 1})) return;
   context_.Error(node_.FindEntry(key) ? KeySpan(key) : span_, StrCat("missing ", Quote(key)));
 }
 
@@ -105,7 +114,8 @@ void Object::RequireOne(std::string_view what, std::initializer_list<std::string
   }
   AtMostOne(keys);
   bool any = std::any_of(keys.begin(), keys.end(), [&](auto key) { return Has(key); });
-  if (any || context_.partial) return;
+  std::vector<std::string_view> wanted(keys);
+  if (any || context_.partial || NearlyThere(node_, wanted)) return;
   context_.Error(span_, StrCat(what, " needs one of ", Join(names, ", ")));
 }
 
@@ -259,16 +269,18 @@ bool Object::OptNum(std::string_view key, std::optional<double>& out, std::strin
 }
 
 bool Object::Share(std::string_view key, double& out, std::string_view description) {
-  if (describing()) return AddField(key, Schema::Type::kIntOrString, description), false;
-  const yaml::Node* found = TakeScalar(key, "a share like 0.95 or 95%");
-  if (!found) return false;
-  auto value = ParseShare(found->text);
-  if (!value) {
-    Error(key, StrCat(Quote(key), " must be a share like 0.95 or 95%, not ", Describe(*found)));
-    return false;
+  if (!describing()) {
+    const yaml::Node* found = node_.Find(key);
+    auto share = found && found->is_string() ? ParseShare(found->text)
+                                             : Expected<double>(rollguard::Error());
+    if (share) {
+      Take(key);
+      Error(key, StrCat(Quote(key), " must be a number from 0 to 1, not ", Describe(*found),
+                        " (write ", FormatNumber(*share), ")"));
+      return false;
+    }
   }
-  out = *value;
-  return true;
+  return Num(key, out, description, 0, 1);
 }
 
 bool Object::OptShare(std::string_view key, std::optional<double>& out,
@@ -297,8 +309,8 @@ std::optional<Duration> Object::ReadDuration(std::string_view key, Duration min)
   const yaml::Node* found = TakeScalar(key, kWanted);
   if (!found) return std::nullopt;
   auto value = ParseGoDuration(found->text, true);
-  if (!value) {
-    bool bare = found->AsDouble().has_value();
+  bool bare = found->AsDouble().has_value();  // a number; the API server would refuse it
+  if (!value || bare) {
     Error(key, StrCat(Quote(key), " must be ", kWanted, ", not ", Describe(*found),
                       bare ? StrCat(" (did you mean \"", found->text, "s\"?)") : ""));
     return std::nullopt;
@@ -377,6 +389,31 @@ bool Object::Strings(std::string_view key, std::vector<std::string>& out,
   return true;
 }
 
+bool Object::Ints(std::string_view key, std::vector<int64_t>& out, std::string_view description,
+                  double min, double max) {
+  if (describing()) {
+    Schema item;
+    item.type = Schema::Type::kInteger;
+    item.min = min;
+    item.max = max;
+    AddField(key, Schema::Type::kList, description).item.push_back(item);
+    return false;
+  }
+  const yaml::Node* found = TakeList(key);
+  if (!found) return false;
+  out.clear();
+  for (const yaml::Node& item : found->items) {
+    auto value = item.AsInt();
+    if (value && static_cast<double>(*value) >= min && static_cast<double>(*value) <= max) {
+      out.push_back(*value);
+    } else {
+      context_.Error(item.span, StrCat("an item of ", Quote(key), " must be a whole number",
+                                       Bounds(min, max), ", not ", Describe(item)));
+    }
+  }
+  return true;
+}
+
 bool Object::Any(std::string_view key, Json& out, std::string_view description) {
   if (describing()) return AddField(key, Schema::Type::kAny, description), false;
   const yaml::Node* found = Take(key);
@@ -410,17 +447,50 @@ bool Object::Ref(std::string_view key, ObjectRef& out, std::string_view descript
 
 bool Object::Promql(std::string_view key, Query& out, std::string_view description) {
   if (describing()) return AddField(key, Schema::Type::kString, description), false;
-  const yaml::Node* found = TakeScalar(key, "a PromQL expression");
+  const yaml::Node* found = Take(key);  // placeholders are looked through
   if (!found) return false;
+  if (!found->is_scalar()) {
+    Error(key, StrCat(Quote(key), " must be a PromQL expression, not ", Describe(*found)));
+    return false;
+  }
   CheckPromql(context_, *found, out);
   return true;
 }
 
 bool Object::Expression(std::string_view key, Condition& out, std::string_view description) {
   if (describing()) return AddField(key, Schema::Type::kString, description), false;
-  const yaml::Node* found = TakeString(key);
+  const yaml::Node* found = Take(key);
   if (!found) return false;
+  if (!found->is_string()) {
+    Error(key, StrCat(Quote(key), " must be a string, not ", Describe(*found), " (quote it)"));
+    return false;
+  }
   CheckExpression(context_, *found, out);
+  return true;
+}
+
+bool Object::Text(std::string_view key, std::string& out, std::string_view description) {
+  if (describing()) return AddField(key, Schema::Type::kIntOrString, description), false;
+  const yaml::Node* found = TakeScalar(key, "a string or a number");
+  if (!found) return false;
+  out = found->text;
+  return true;
+}
+
+bool Object::Texts(std::string_view key, std::vector<std::string>& out,
+                   std::string_view description) {
+  if (describing()) {
+    Schema item;
+    item.type = Schema::Type::kIntOrString;
+    AddField(key, Schema::Type::kList, description).item.push_back(item);
+    return false;
+  }
+  const yaml::Node* found = TakeList(key);
+  if (!found) return false;
+  out.clear();
+  for (const yaml::Node& item : found->items) {
+    if (item.AsInt() || CheckItem(key, item, false)) out.push_back(item.text);
+  }
   return true;
 }
 

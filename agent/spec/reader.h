@@ -77,6 +77,9 @@ class Object {
 
   // Each reads one key and returns whether there was a good value.
   bool Str(std::string_view key, std::string& out, std::string_view description);
+  // A string, or a number as text: `status: 200`.
+  bool Text(std::string_view key, std::string& out, std::string_view description);
+  bool Texts(std::string_view key, std::vector<std::string>& out, std::string_view description);
   bool Name(std::string_view key, std::string& out, std::string_view description);
   bool Int(std::string_view key, int64_t& out, std::string_view description, double min = -kNoBound,
            double max = kNoBound);
@@ -100,6 +103,8 @@ class Object {
                std::string_view description);
   bool Map(std::string_view key, StringMap& out, std::string_view description);
   bool Strings(std::string_view key, std::vector<std::string>& out, std::string_view description);
+  bool Ints(std::string_view key, std::vector<int64_t>& out, std::string_view description,
+            double min, double max);
   bool Any(std::string_view key, Json& out, std::string_view description);
   bool Ref(std::string_view key, ObjectRef& out, std::string_view description);
   bool Promql(std::string_view key, Query& out, std::string_view description);

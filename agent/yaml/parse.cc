@@ -300,6 +300,8 @@ void ReportSyntax(std::string_view file, SourceMap& map, const YAML::ParserExcep
   if (!message.empty() && message[0] >= 'A' && message[0] <= 'Z')
     message[0] = static_cast<char>(message[0] - 'A' + 'a');
   if (message.rfind("invalid unicode", 0) == 0) message = "not a character: half of a \\u pair";
+  if (message == "end of map not found" || message == "end of sequence not found")
+    message += " (is this line indented as its neighbours are?)";
   if (message == "illegal map value")
     message += " (a value that holds \": \" must be quoted, and keys of one mapping must align)";
   size_t offset = map.Offset(line, std::min(column, text.size()));

@@ -276,6 +276,8 @@ SourceSpan SpanInside(const Node& node, size_t offset, size_t length) {
     span.line += static_cast<uint32_t>(std::count(between.begin(), between.end(), '\n'));
     size_t last = between.rfind('\n');
     if (last != std::string_view::npos) between.remove_prefix(last + 1);
+  } else {
+    between = between.substr(0, between.find('\n'));  // behind the last line: its end
   }
   span.column += CountCharacters(between);
   std::string_view shown = text.substr(offset, length);
