@@ -18,49 +18,49 @@ namespace rollguard {
 // One fact. `id` is unique within its kind (a decision's id, an alert's event key); writing the same
 // (kind, id) again is a no-op, so that a fact recorded before a crash and again after it stands once.
 struct HistoryRecord {
-  std::string kind;  // decision alert approval call release
-  std::string id;
+  std::string kind{};  // decision alert approval call release
+  std::string id{};
   Time at{};
-  std::string guard;    // namespace/name, or empty
-  std::string release;  // or empty
-  std::string actor;    // who or what: "rollguard", a user, "alertmanager"
-  Json body;
+  std::string guard{};    // namespace/name, or empty
+  std::string release{};  // or empty
+  std::string actor{};    // who or what: "rollguard", a user, "alertmanager"
+  Json body{};
 };
 
 // A release as a row that changes until it has ended. `id` decides; the newest write wins.
 struct ReleaseRow {
-  std::string id;
-  std::string guard;
-  std::string strategy;
-  std::string revision;
-  std::string previous;
+  std::string id{};
+  std::string guard{};
+  std::string strategy{};
+  std::string revision{};
+  std::string previous{};
   Time started{};
-  std::optional<Time> ended;
-  std::string outcome;  // "" while running; promoted rolled_back superseded aborted rejected
-  std::string trigger;  // what took it back: rule or alert name, "person", "deadline"
-  std::string trigger_kind;  // rule alert analysis health person deadline
-  std::optional<Time> trigger_at;  // when the trigger began (an alert's startsAt, a rule's first breach)
-  std::optional<Time> safe_at;     // when traffic was off the candidate
-  std::optional<Time> commit_time;
-  std::optional<bool> right;  // of a rollback: whether the trigger went away afterwards
+  std::optional<Time> ended{};
+  std::string outcome{};  // "" while running; promoted rolled_back superseded aborted rejected
+  std::string trigger{};  // what took it back: rule or alert name, "person", "deadline"
+  std::string trigger_kind{};  // rule alert analysis health person deadline
+  std::optional<Time> trigger_at{};  // when the trigger began (an alert's startsAt, a rule's first breach)
+  std::optional<Time> safe_at{};     // when traffic was off the candidate
+  std::optional<Time> commit_time{};
+  std::optional<bool> right{};  // of a rollback: whether the trigger went away afterwards
 };
 
 struct MeasurementRow {
   Time at{};
-  std::string guard;
-  std::string release;
-  std::string metric;
+  std::string guard{};
+  std::string release{};
+  std::string metric{};
   double value = 0;  // NaN: none
-  std::string verdict;
+  std::string verdict{};
 };
 
 struct HistoryFilter {
-  std::string kind;
-  std::string guard;
-  std::string release;
-  std::string id;
-  std::optional<Time> since;
-  std::optional<Time> until;
+  std::string kind{};
+  std::string guard{};
+  std::string release{};
+  std::string id{};
+  std::optional<Time> since{};
+  std::optional<Time> until{};
   int64_t before_seq = 0;  // paging: rows older than this
   size_t limit = 100;      // newest first
 };
@@ -68,12 +68,12 @@ struct HistoryFilter {
 struct StoredRecord {
   int64_t seq = 0;
   HistoryRecord record;
-  std::string hash;
+  std::string hash{};
 };
 
 struct HistoryHealth {
   bool degraded = false;
-  std::string reason;
+  std::string reason{};
   size_t waiting = 0;  // facts not yet durable
   Duration lag{0};     // age of the oldest of them
 };

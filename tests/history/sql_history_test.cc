@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same cases over SQLite and over a real PostgreSQL.
+#include "agent/history/sql_history.h"
+
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <future>
+
+#include "agent/base/text.h"
+#include "tests/history/real_postgres.h"
+#include "tests/support/catch.h"
+#include "tests/support/process.h"
+#include "tests/support/real_clock.h"
+
+namespace rollguard::history {
+namespace {
+
+const Time kNow = FromUnixMillis(1'762'077'600'000);
+
+HistoryRecord Decision(int n, std::string guard = "shop/cart") {
+  return {.kind = "decision",
+          .id = StrCat(guard, "-", n),
+          .at = kNow + std::chrono::minutes(n),
+          .guard = std::move(guard),
+          .release = "r1",
+          .actor = "rollguard",
+          .body = Json::Obj({{"n", n}, {"text", "it's \"quoted\" \xC3\xA9"}})};
+}
+
+ReleaseRow Release(std::string id, std::string outcome) {
+  ReleaseRow row{.id = std::move(id),
+                 .guard = "shop/cart",
+                 .strategy = "canary",
+                 .revision = "v2",
+                 .previous = "v1",
+                 .started = kNow,
+                 .ended = {},
+                 .outcome = std::move(outcome),
+                 .trigger = {},
+                 .trigger_kind = {},
+                 .trigger_at = {},
+                 .safe_at = {},
+                 .commit_time = {},
+                 .right = {}};
+  if (!row.outcome.empty()) row.ended = kNow + std::chrono::minutes(9);
+  return row;
+}
+
+bool AppendDurably(SqlHistory& history, HistoryRecord record) {
+  std::promise<bool> durable;
+  history.Append(std::move(record), [&](Status status) { durable.set_value(status.ok()); });
+  return durable.get_future().get();
+}
+
+void KeepsWhatItIsTold(const DatabaseFactory& factory) {
+  testing::RealClock clock;
+  SqlHistory history(factory, {}, clock);
+  REQUIRE(history.Start().ok());
+  for (int i = 0; i < 50; ++i) history.Append(Decision(i));
+  CHECK(AppendDurably(history, Decision(50)));
+  CHECK(AppendDurably(history, Decision(7)));  // again: stands once
+  history.PutRelease(Release("r1", ""));
+  history.PutRelease(Release("r1", "promoted"));
+  history.Measure({kNow, "shop/cart", "r1", "errors", 0.25, "Successful"});
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+
+  auto all = history.Find({.kind = "decision", .limit = 1000});
+  REQUIRE(all.ok());
+  REQUIRE(all->size() == 51);
+  CHECK(all->front().record.id == "shop/cart-50");
+  CHECK(all->front().record.body.At("text").Str() == "it's \"quoted\" \xC3\xA9");
+  auto page = history.Find({.kind = "decision", .before_seq = all->at(9).seq, .limit = 10});
+  REQUIRE(page.ok());
+  CHECK(page->front().record.id == all->at(10).record.id);
+  auto window = history.Find(
+      {.since = kNow + std::chrono::minutes(10), .until = kNow + std::chrono::minutes(12)});
+  REQUIRE(window.ok());
+  CHECK(window->size() == 2);
+  auto releases = history.Releases({.guard = "shop/cart"});
+  REQUIRE(releases.ok());
+  REQUIRE(releases->size() == 1);
+  CHECK(releases->at(0).outcome == "promoted");
+  auto measured = history.Measurements({.release = "r1"});
+  REQUIRE(measured.ok());
+  CHECK(measured->at(0).value == 0.25);
+  auto verified = history.Verify();
+  REQUIRE(verified.ok());
+  CHECK(verified->rows == 51);
+  CHECK(verified->breaks.empty());
+  CHECK_FALSE(history.Health().degraded);
+}
+
+void FindsOneChangedByte(const DatabaseFactory& factory) {
+  testing::RealClock clock;
+  SqlHistory history(factory, {}, clock);
+  REQUIRE(history.Start().ok());
+  for (int i = 0; i < 20; ++i) history.Append(Decision(i));
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  auto forger = factory();
+  REQUIRE(forger->Open().ok());
+  struct Row {
+    const char* name;
+    const char* forge;
+    const char* undo;
+    int64_t seq;
+  };
+  const Row rows[] = {
+      {"a changed byte",
+       "UPDATE facts SET body = REPLACE(body, '\"n\":11', '\"n\":12') WHERE seq = 12",
+       "UPDATE facts SET body = REPLACE(body, '\"n\":12', '\"n\":11') WHERE seq = 12", 12},
+      {"another actor", "UPDATE facts SET actor = 'me' WHERE seq = 5",
+       "UPDATE facts SET actor = 'rollguard' WHERE seq = 5", 5},
+      {"a moved time", "UPDATE facts SET at = at + 1 WHERE seq = 3",
+       "UPDATE facts SET at = at - 1 WHERE seq = 3", 3},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    REQUIRE(forger->Execute(row.forge).ok());
+    auto verified = history.Verify();
+    REQUIRE(verified.ok());
+    REQUIRE(verified->breaks.size() == 1);
+    CHECK(verified->breaks[0].seq == row.seq);
+    REQUIRE(forger->Execute(row.undo).ok());
+    CHECK(history.Verify()->breaks.empty());
+  }
+  REQUIRE(forger->Execute("DELETE FROM facts WHERE seq = 8").ok());
+  CHECK(history.Verify()->breaks.size() == 1);
+  REQUIRE(forger->Execute("DELETE FROM facts WHERE seq >= 8").ok());
+  CHECK(history.Verify()->breaks.size() == 1);
+}
+
+void ForgetsWhatIsOld(const DatabaseFactory& factory) {
+  testing::RealClock clock;
+  SqlHistoryOptions options;
+  options.retain_facts = std::chrono::minutes(10);
+  options.retain_measurements = std::chrono::minutes(10);
+  SqlHistory history(factory, options, clock);
+  REQUIRE(history.Start().ok());
+  for (int i = 0; i < 30; ++i) history.Append(Decision(i));
+  history.Measure({kNow, "shop/cart", "r1", "errors", 1, ""});
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  REQUIRE(history.Prune(kNow + std::chrono::minutes(30)).ok());
+  auto left = history.Find({.limit = 100});
+  REQUIRE(left.ok());
+  CHECK(left->size() == 10);
+  CHECK(history.Measurements({.limit = 10})->empty());
+  auto verified = history.Verify();
+  CHECK(verified->rows == 10);
+  CHECK(verified->breaks.empty());
+  CHECK(AppendDurably(history, Decision(31)));
+  CHECK(history.Verify()->breaks.empty());
+  REQUIRE(history.Prune(kNow + std::chrono::hours(5)).ok());
+  CHECK(history.Find({.limit = 100})->empty());
+  CHECK(AppendDurably(history, Decision(40)));
+  CHECK(history.Verify()->breaks.empty());
+}
+
+}  // namespace
+
+TEST_CASE("history in SQLite", "[history]") {
+  testing::TempDir dir("history");
+  auto factory = [&](const std::string& name) {
+    return [path = dir.path() + "/" + name] { return OpenSqlite(path); };
+  };
+  KeepsWhatItIsTold(factory("a.db"));
+  FindsOneChangedByte(factory("b.db"));
+  ForgetsWhatIsOld(factory("c.db"));
+}
+
+TEST_CASE("history in PostgreSQL", "[history]") {
+  testing::RealPostgres server;
+  auto factory = [&](const std::string& name) {
+    return [url = server.NewDatabase(name)] { return OpenPostgres(url); };
+  };
+  KeepsWhatItIsTold(factory("a"));
+  FindsOneChangedByte(factory("b"));
+  ForgetsWhatIsOld(factory("c"));
+}
+
+TEST_CASE("what was durable survives kill -9", "[history]") {
+  testing::TempDir dir("history");
+  std::string path = dir.path() + "/h.db";
+  int told[2];
+  REQUIRE(::pipe(told) == 0);
+  pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    testing::RealClock clock;
+    SqlHistory history([&] { return OpenSqlite(path); }, {}, clock);
+    if (!history.Start()) std::_Exit(1);
+    for (int i = 0;; ++i) {
+      if (AppendDurably(history, Decision(i))) (void)!::write(told[1], &i, sizeof i);
+    }
+  }
+  int last = 0;
+  while (last < 200) REQUIRE(::read(told[0], &last, sizeof last) == sizeof last);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(told[1]);
+  int number = 0;
+  while (::read(told[0], &number, sizeof number) == sizeof number) last = number;
+  ::close(told[0]);
+  testing::RealClock clock;
+  SqlHistory history([&] { return OpenSqlite(path); }, {}, clock);
+  REQUIRE(history.Start().ok());
+  auto found = history.Find({.limit = 1'000'000});
+  REQUIRE(found.ok());
+  CHECK(found->size() >= static_cast<size_t>(last) + 1);
+  CHECK(history.Verify()->breaks.empty());
+  CHECK(AppendDurably(history, Decision(1'000'000)));
+  CHECK(history.Verify()->breaks.empty());
+}
+
+TEST_CASE("a locked database delays facts and loses none", "[history]") {
+  testing::TempDir dir("history");
+  std::string path = dir.path() + "/h.db";
+  testing::RealClock clock;
+  SqlHistoryOptions options;
+  options.patience = std::chrono::milliseconds(50);
+  options.retry = std::chrono::milliseconds(20);
+  SqlHistory history([&] { return OpenSqlite(path); }, options, clock);
+  REQUIRE(history.Start().ok());
+  auto rival = OpenSqlite(path);
+  REQUIRE(rival->Open().ok());
+  REQUIRE(rival->Execute("BEGIN IMMEDIATE").ok());
+  CHECK_FALSE(AppendDurably(history, Decision(1)));  // said not to be durable ...
+  CHECK(history.Health().degraded);
+  CHECK(history.Health().waiting >= 1);
+  REQUIRE(rival->Execute("ROLLBACK").ok());
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  CHECK(history.Find({.limit = 10})->size() == 1);  // ... and written all the same
+  CHECK_FALSE(history.Health().degraded);
+}
+
+TEST_CASE("PostgreSQL killed in the middle: nothing lost, order kept", "[history]") {
+  testing::RealPostgres server;
+  std::string url = server.NewDatabase("h");
+  testing::RealClock clock;
+  SqlHistoryOptions options;
+  options.patience = std::chrono::milliseconds(100);
+  options.retry = std::chrono::milliseconds(50);
+  SqlHistory history([&] { return OpenPostgres(url); }, options, clock);
+  REQUIRE(history.Start().ok());
+  for (int i = 0; i < 100; ++i) history.Append(Decision(i));
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  server.Kill();
+  for (int i = 100; i < 200; ++i) history.Append(Decision(i));
+  CHECK_FALSE(AppendDurably(history, Decision(200)));
+  CHECK(history.Health().degraded);
+  server.StartAgain();
+  REQUIRE(history.Flush(std::chrono::seconds(60)));
+  auto found = history.Find({.limit = 1000});
+  REQUIRE(found.ok());
+  CHECK(found->size() == 201);
+  CHECK(found->front().record.id == "shop/cart-200");
+  CHECK(history.Verify()->breaks.empty());
+}
+
+TEST_CASE("a database of a newer version is refused", "[history]") {
+  testing::TempDir dir("history");
+  std::string path = dir.path() + "/h.db";
+  auto database = OpenSqlite(path);
+  REQUIRE(database->Open().ok());
+  REQUIRE(database->Execute("CREATE TABLE rollguard_schema (version INTEGER NOT NULL)").ok());
+  REQUIRE(database->Execute("INSERT INTO rollguard_schema VALUES (99)").ok());
+  testing::RealClock clock;
+  SqlHistory history([&] { return OpenSqlite(path); }, {}, clock);
+  Status started = history.Start();
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().message.find("newer than this program's") != std::string::npos);
+}
+
+TEST_CASE("errors do not show the password", "[history]") {
+  auto database = OpenPostgres("postgres://user:s3cret@127.0.0.1:1/none");
+  Status opened = database->Open();
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.error().message.find("s3cret") == std::string::npos);
+  CHECK(opened.error().message.find("cannot connect to") != std::string::npos);
+}
+
+}  // namespace rollguard::history
