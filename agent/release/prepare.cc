@@ -8,6 +8,7 @@ namespace rollguard::release {
 namespace {
 
 int64_t FirstNeed(const Context& c) {
+  if (c.rel().fast) return CandidateNeed(c, 100);
   for (const spec::Step& step : c.plan.steps) {
     if (const auto* weight = std::get_if<spec::SetWeight>(&step.action)) {
       if (weight->percent > 0) return CandidateNeed(c, weight->percent);
