@@ -77,7 +77,7 @@ Status MemoryStore::Append(SeriesId id, Millis t, double v) {
   return {};
 }
 
-void MemoryStore::DropBefore(Millis t) {
+std::vector<MemoryStore::SeriesId> MemoryStore::DropBefore(Millis t) {
   std::vector<SeriesId> gone;
   for (SeriesId id = 0; id < series_.size(); ++id) {
     Stored& series = series_[id];
@@ -91,6 +91,7 @@ void MemoryStore::DropBefore(Millis t) {
     }
   }
   if (!gone.empty()) Forget(gone);
+  return gone;
 }
 
 void MemoryStore::Forget(const std::vector<SeriesId>& gone) {

@@ -49,8 +49,8 @@ class MemoryStore : public Querier {
   Status Append(const Labels& labels, Millis t, double v) { return Append(Intern(labels), t, v); }
 
   // Forgets points older than `t`. Points leave in batches (at most a quarter of a series lingers);
-  // series that have nothing left leave the index.
-  void DropBefore(Millis t);
+  // series that have nothing left leave the index. Returns the ids that are no longer valid.
+  std::vector<SeriesId> DropBefore(Millis t);
 
   void Select(std::span<const LabelPredicate> predicates, Millis from, Millis to,
               std::vector<SeriesView>& out) const override;

@@ -124,7 +124,7 @@ TEST_CASE("old points and empty series leave the store and its index", "[promql]
       if (i >= 50 || t < 50) REQUIRE(store.Append(labels, t, 1));
     }
   }
-  store.DropBefore(60);
+  CHECK(store.DropBefore(60).size() == 50);
   CHECK(store.series_count() == 50);
   CHECK(store.sample_count() == 50 * 40);
   auto predicates = Predicates({{MatchKind::kEqual, "i", "7"}});
