@@ -91,14 +91,14 @@ NodeId Parser::Call(Token name) {
   if (node.function == nullptr) Report(name.span, UnknownFunction(text));
   if (!Arguments(&node.args)) return kNoNode;
   ValueType type = node.function != nullptr ? node.function->returns : ValueType::kNone;
-  if (variables_ && node.function != nullptr) CheckVariablesInText(*node.function, node.args);
+  bool captures = node.function != nullptr && node.function->id == FunctionId::kLabelReplace;
+  if (variables_ && !captures) CheckVariablesInText(node.args);
   return Add(std::move(node), type, Cover(name.span));
 }
 
 // `$name` in a string argument is not replaced. In label_replace it is a capture group (`$1`);
 // elsewhere somebody expects what does not happen.
-void Parser::CheckVariablesInText(const Function& function, const std::vector<NodeId>& args) {
-  if (function.id == FunctionId::kLabelReplace) return;
+void Parser::CheckVariablesInText(const std::vector<NodeId>& args) {
   for (NodeId arg : args) {
     const auto* text = query_.As<StringNode>(arg);
     if (text == nullptr) continue;
@@ -139,6 +139,7 @@ NodeId Parser::Aggregate(Token op) {
   if (before && !Clause(&node)) return kNoNode;
   if (!Arguments(&args)) return kNoNode;
   if (!before && (Is(kBy) || Is(kWithout)) && !Clause(&node)) return kNoNode;
+  if (variables_) CheckVariablesInText(args);
   Span span = Cover(op.span);
   if (!AggregateArguments(args, span, &node)) {
     // A call without arguments stands in for it, so that the rest is read and checked.

@@ -41,7 +41,7 @@ class Parser {
   bool Clause(AggregateNode* node);
   bool LabelList(std::vector<std::string>* labels);
   bool AggregateArguments(const std::vector<NodeId>& args, Span span, AggregateNode* node);
-  void CheckVariablesInText(const Function& function, const std::vector<NodeId>& args);
+  void CheckVariablesInText(const std::vector<NodeId>& args);
 
   // parser_selector.cc: selectors and what follows an operand.
   NodeId Selector(Token name);

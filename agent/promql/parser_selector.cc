@@ -28,6 +28,13 @@ size_t VariableAt(std::string_view value, size_t i, std::string_view* name) {
   return end + (braces ? 1 : 0) - i;
 }
 
+// In a regular expression `\$` is a dollar sign already.
+bool IsEscaped(std::string_view pattern, size_t i) {
+  size_t backslashes = 0;
+  while (backslashes < i && pattern[i - 1 - backslashes] == '\\') ++backslashes;
+  return backslashes % 2 == 1;
+}
+
 std::string_view VariableName(std::string_view token) {
   token.remove_prefix(1);
   if (token.front() == '{') token = token.substr(1, token.size() - 2);
@@ -85,11 +92,12 @@ bool Parser::OneMatcher(std::vector<Matcher>* matchers, NodeId id) {
 // Positions are exact where the text is as written; with escapes in it, the whole value is named.
 void Parser::FindVariables(const Matcher& matcher, NodeId id, uint32_t index, Span token) {
   const std::string& value = matcher.value;
+  bool regex = matcher.op == MatchOp::kRegex || matcher.op == MatchOp::kNotRegex;
   bool as_written = token.end - token.begin == value.size() + 2;
   for (size_t i = value.find('$'); i != std::string::npos; i = value.find('$', i)) {
     std::string_view name;
     size_t bytes = VariableAt(value, i, &name);
-    if (bytes == 0) {
+    if (bytes == 0 || (regex && IsEscaped(value, i))) {
       ++i;
       continue;
     }
