@@ -19,7 +19,10 @@ void Assess(Run& run, Time now);
 // fieldRef: a path into the guard; nothing when it leads to no scalar.
 std::optional<std::string> FieldOf(const Json& guard, std::string_view path);
 
-// Puts secret values in where {{args.NAME}} still stands.
+// What stands for a secret argument until a request is made: its name between control characters,
+// which nobody writes into a template by chance.
+std::string SecretMark(std::string_view name);
+// Puts the values in where marks stand, in one pass: a value is not looked through again.
 std::string FillSecrets(std::string_view text, const SecretValues& secrets);
 
 }  // namespace rollguard::analysis

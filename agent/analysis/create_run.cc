@@ -33,7 +33,7 @@ Expected<RunMetric> MakeMetric(const yaml::Node& tree, std::string_view file) {
   Diagnostics diagnostics;
   RunMetric out;
   out.tree = tree;
-  out.metric = spec::LoadMetric(tree, file, diagnostics, true);
+  out.metric = spec::LoadMetric(tree, file, diagnostics);
   if (diagnostics.has_errors()) {
     const Diagnostic first = diagnostics.Sorted().front();
     std::string name =
@@ -129,7 +129,7 @@ class Creator {
     for (const spec::ArgumentValue& arg : args_) {
       if (arg.secret) {
         spec_.secrets.push_back({arg.name, *arg.secret});
-        values_[arg.name] = StrCat("{{args.", arg.name, "}}");
+        values_[arg.name] = SecretMark(arg.name);
       } else if (auto value = ValueOf(arg)) {
         values_[arg.name] = *value;
       } else {

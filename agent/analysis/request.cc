@@ -8,6 +8,9 @@
 namespace rollguard::analysis {
 namespace {
 
+constexpr char kMarkOpen = '\x02';
+constexpr char kMarkClose = '\x03';
+
 class Maker {
  public:
   Maker(const SecretValues& secrets, Time now) : secrets_(secrets), now_(now) {}
@@ -113,24 +116,21 @@ class Maker {
 
 }  // namespace
 
-// One pass, so that a value that looks like a placeholder is not filled again.
+std::string SecretMark(std::string_view name) { return StrCat(kMarkOpen, name, kMarkClose); }
+
 std::string FillSecrets(std::string_view text, const SecretValues& secrets) {
   std::string out;
   while (!text.empty()) {
-    size_t open = text.find("{{args.");
+    size_t open = text.find(kMarkOpen);
     out += text.substr(0, open);
     if (open == std::string_view::npos) break;
-    text.remove_prefix(open);
-    size_t close = text.find("}}");
-    std::string_view name =
-        close == std::string_view::npos ? std::string_view() : text.substr(7, close - 7);
-    const std::string* value = nullptr;
+    text.remove_prefix(open + 1);
+    size_t close = text.find(kMarkClose);
+    if (close == std::string_view::npos) break;
     for (const auto& secret : secrets) {
-      if (secret.first == name) value = &secret.second;
+      if (secret.first == text.substr(0, close)) out += secret.second;
     }
-    size_t taken = value == nullptr ? 2 : close + 2;
-    out += value == nullptr ? text.substr(0, taken) : std::string_view(*value);
-    text.remove_prefix(taken);
+    text.remove_prefix(close + 1);
   }
   return out;
 }

@@ -30,8 +30,8 @@
 
 namespace rollguard::analysis {
 
-// One metric, arguments substituted. What comes from a secret still reads {{args.NAME}} and is put
-// in when a request is made.
+// One metric, arguments substituted. For what comes from a secret a mark stands, until a request is
+// made.
 struct RunMetric {
   spec::Metric metric;
   yaml::Node tree;  // what `metric` was loaded from: the frozen form
