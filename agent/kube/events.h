@@ -2,6 +2,7 @@
 // Kubernetes Events (events.k8s.io/v1) about the objects the agent works on.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "agent/ports/cluster.h"

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// One tag byte a value. Tags from kWord up are followed by nothing for small dictionary numbers;
+// lengths and numbers are varints (7 bits a byte, low first); integers are zigzag varints.
+//   null false true | int varint | double 8 bytes | text length bytes | word number
+//   array count values | object count (key value)*, a key being a word or a text
+#include "agent/kube/packed.h"
+
+#include <cstring>
+#include <iterator>
+
+namespace rollguard::kube {
+namespace {
+
+enum Tag : char { kNull, kFalse, kTrue, kInt, kDouble, kText, kWord, kArray, kObject };
+
+constexpr int kMaxDepth = 200;
+// Label and annotation keys are keys too, and may be many; beyond this they are written out.
+constexpr size_t kMaxWords = 8192;
+constexpr size_t kMaxWordLength = 128;
+
+void AppendVarint(uint64_t value, std::string& out) {
+  while (value >= 0x80) {
+    out += static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  out += static_cast<char>(value);
+}
+
+// Reads what Pack wrote: the text is our own, so bounds are held by construction; running out gives
+// zeroes.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  char Byte() {
+    if (at_ >= text_.size()) return 0;
+    return text_[at_++];
+  }
+  uint64_t Varint() {
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      auto byte = static_cast<unsigned char>(Byte());
+      value |= static_cast<uint64_t>(byte & 0x7fU) << shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  }
+  std::string_view Text(size_t length) {
+    std::string_view part = text_.substr(at_, length);
+    at_ += part.size();
+    return part;
+  }
+  size_t left() const { return text_.size() - at_; }
+
+ private:
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+bool CommonValue(std::string_view text) {
+  static constexpr std::string_view kCommon[] = {"v1",
+                                                 "apps/v1",
+                                                 "Deployment",
+                                                 "ReplicaSet",
+                                                 "Pod",
+                                                 "Service",
+                                                 "TCP",
+                                                 "UDP",
+                                                 "RollingUpdate",
+                                                 "Always",
+                                                 "IfNotPresent",
+                                                 "ClusterFirst",
+                                                 "25%",
+                                                 "default-scheduler",
+                                                 "/dev/termination-log",
+                                                 "File",
+                                                 "True",
+                                                 "False",
+                                                 "Available",
+                                                 "Progressing",
+                                                 "MinimumReplicasAvailable",
+                                                 "NewReplicaSetAvailable",
+                                                 "Running",
+                                                 "Ready",
+                                                 "Initialized",
+                                                 "ContainersReady",
+                                                 "PodScheduled",
+                                                 "Deployment has minimum availability.",
+                                                 "HTTP",
+                                                 "apiserver",
+                                                 "ClusterIP",
+                                                 "None",
+                                                 "IPv4",
+                                                 "BestEffort",
+                                                 "Burstable",
+                                                 "Guaranteed",
+                                                 "Guard",
+                                                 "rollguard.dev/v1alpha1"};
+  for (std::string_view common : kCommon) {
+    if (common == text) return true;
+  }
+  return false;
+}
+
+Json Read(Reader& in, const std::deque<std::string>& words, int depth) {
+  auto word = [&](uint64_t number) {
+    return number < words.size() ? words[number] : std::string();
+  };
+  switch (static_cast<Tag>(in.Byte())) {
+    case kNull: return {};
+    case kFalse: return Json(false);
+    case kTrue: return Json(true);
+    case kInt: {
+      uint64_t z = in.Varint();
+      return Json(static_cast<int64_t>(z >> 1) ^ -static_cast<int64_t>(z & 1));
+    }
+    case kDouble: {
+      double value = 0;
+      std::string_view bytes = in.Text(sizeof value);
+      if (bytes.size() == sizeof value) std::memcpy(&value, bytes.data(), sizeof value);
+      return Json(value);
+    }
+    case kText: return Json(in.Text(in.Varint()));
+    case kWord: return Json(word(in.Varint()));
+    case kArray: {
+      Json::Array items;
+      uint64_t count = in.Varint();
+      items.reserve(std::min<size_t>(count, in.left()));
+      for (uint64_t i = 0; i < count && depth < kMaxDepth; ++i) {
+        items.push_back(Read(in, words, depth + 1));
+      }
+      return Json(std::move(items));
+    }
+    case kObject: {
+      Json::Object members;
+      uint64_t count = in.Varint();
+      members.reserve(std::min<size_t>(count, in.left()));
+      for (uint64_t i = 0; i < count && depth < kMaxDepth; ++i) {
+        bool known = static_cast<Tag>(in.Byte()) == kWord;
+        uint64_t number = in.Varint();
+        std::string key = known ? word(number) : std::string(in.Text(number));
+        Json value = Read(in, words, depth + 1);
+        members.emplace_back(std::move(key), std::move(value));
+      }
+      return Json(std::move(members));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool Packer::AppendKnown(std::string_view text, bool learn, std::string& out) {
+  auto found = numbers_.find(text);
+  if (found == numbers_.end()) {
+    if (!learn || words_.size() >= kMaxWords || text.size() > kMaxWordLength) return false;
+    auto number = static_cast<uint32_t>(words_.size());
+    found = numbers_.emplace(words_.emplace_back(text), number).first;
+  }
+  out += static_cast<char>(kWord);
+  AppendVarint(found->second, out);
+  return true;
+}
+
+void Packer::AppendText(std::string_view text, std::string& out) {
+  out += static_cast<char>(kText);
+  AppendVarint(text.size(), out);
+  out += text;
+}
+
+void Packer::AppendKey(std::string_view key, std::string& out) {
+  if (!AppendKnown(key, /*learn=*/true, out)) AppendText(key, out);
+}
+
+void Packer::Append(const Json& value, int depth, std::string& out) {
+  static const std::string kNothing;
+  if (depth >= kMaxDepth) {
+    out += static_cast<char>(kNull);
+    return;
+  }
+  switch (value.type()) {
+    case Json::Type::kNull: out += static_cast<char>(kNull); return;
+    case Json::Type::kBool: out += static_cast<char>(value.BoolOr(false) ? kTrue : kFalse); return;
+    case Json::Type::kInt: {
+      int64_t number = value.IntOr(0);
+      out += static_cast<char>(kInt);
+      AppendVarint(static_cast<uint64_t>(number) << 1 ^ static_cast<uint64_t>(number >> 63), out);
+      return;
+    }
+    case Json::Type::kDouble: {
+      double number = value.DoubleOr(0);
+      char bytes[sizeof number];
+      std::memcpy(bytes, &number, sizeof number);
+      out += static_cast<char>(kDouble);
+      out.append(bytes, sizeof bytes);
+      return;
+    }
+    case Json::Type::kString: {
+      const std::string& text = value.StringOr(kNothing);
+      if (!AppendKnown(text, CommonValue(text), out)) AppendText(text, out);
+      return;
+    }
+    case Json::Type::kArray:
+      out += static_cast<char>(kArray);
+      AppendVarint(value.size(), out);
+      for (const Json& item : value.items()) Append(item, depth + 1, out);
+      return;
+    case Json::Type::kObject:
+      out += static_cast<char>(kObject);
+      AppendVarint(value.size(), out);
+      for (const Json::Member& member : value.members()) {
+        AppendKey(member.first, out);
+        Append(member.second, depth + 1, out);
+      }
+      return;
+  }
+}
+
+std::string Packer::Pack(const Json& value) {
+  std::string out;
+  out.reserve(1024);
+  Append(value, 0, out);
+  out.shrink_to_fit();
+  return out;
+}
+
+Json Packer::Unpack(std::string_view packed) const {
+  Reader in(packed);
+  return Read(in, words_, 0);
+}
+
+}  // namespace rollguard::kube
