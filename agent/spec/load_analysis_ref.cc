@@ -17,44 +17,47 @@ void ReadTemplateRefs(Object& o, std::vector<TemplateRef>& out) {
 
 void ReadArguments(Object& o, std::vector<ArgumentValue>& out, bool declared) {
   static constexpr std::pair<std::string_view, int> kHashes[] = {{"Stable", 0}, {"Latest", 1}};
-  o.List("args",
-         declared ? "The arguments this template knows, with defaults."
-                  : "Values for the templates' arguments.",
-         [&](Object& a) {
-           ArgumentValue arg;
-           arg.span = a.ValueSpan("name");
-           a.Str("name", arg.name, "The argument's name.");
-           a.Require("name");
-           std::string value;
-           if (a.Str("value", value, "Its value.")) arg.value = std::move(value);
-           a.Obj("valueFrom", "Where the value comes from.", [&](Object& from) {
-             if (declared) {
-               from.Obj("secretKeyRef", "A key of a Secret in the run's namespace.",
-                        [&](Object& s) {
-                          auto& secret = arg.secret.emplace();
-                          s.Name("name", secret.name, "The Secret's name.");
-                          s.Str("key", secret.key, "The key in it.");
-                          s.Require("name");
-                          s.Require("key");
-                        });
-             }
-             from.Obj("fieldRef", "A field of the guard.", [&](Object& f) {
-               f.Str("fieldPath", arg.field_path.emplace(),
-                     "Path into metadata, spec or status: metadata.labels['x'].");
-               f.Require("fieldPath");
-             });
-             int hash = 0;
-             if (from.Enum<int>("podTemplateHashValue", hash, kHashes,
-                                "The pod template hash of the stable or the latest revision."))
-               arg.pod_template_hash = std::string(kHashes[hash].first);
-           });
-           a.AtMostOne({"value", "valueFrom"});
-           for (const ArgumentValue& other : out) {
-             if (!arg.name.empty() && other.name == arg.name)
-               a.Error("name", StrCat("the argument ", Quote(arg.name), " is there twice"));
-           }
-           out.push_back(std::move(arg));
-         });
+  o.List(
+      "args",
+      declared ? "The arguments this template knows, with defaults."
+               : "Values for the templates' arguments.",
+      [&](Object& a) {
+        ArgumentValue arg;
+        arg.span = a.ValueSpan("name");
+        a.Str("name", arg.name, "The argument's name.");
+        a.Require("name");
+        std::string value;
+        // Templates are written with bare numbers in the wild; the API server quotes them.
+        bool given =
+            declared ? a.Text("value", value, "Its value.") : a.Str("value", value, "Its value.");
+        if (given) arg.value = std::move(value);
+        a.Obj("valueFrom", "Where the value comes from.", [&](Object& from) {
+          if (declared) {
+            from.Obj("secretKeyRef", "A key of a Secret in the run's namespace.", [&](Object& s) {
+              auto& secret = arg.secret.emplace();
+              s.Name("name", secret.name, "The Secret's name.");
+              s.Str("key", secret.key, "The key in it.");
+              s.Require("name");
+              s.Require("key");
+            });
+          }
+          from.Obj("fieldRef", "A field of the guard.", [&](Object& f) {
+            f.Str("fieldPath", arg.field_path.emplace(),
+                  "Path into metadata, spec or status: metadata.labels['x'].");
+            f.Require("fieldPath");
+          });
+          int hash = 0;
+          if (from.Enum<int>("podTemplateHashValue", hash, kHashes,
+                             "The pod template hash of the stable or the latest revision."))
+            arg.pod_template_hash = std::string(kHashes[hash].first);
+        });
+        a.AtMostOne({"value", "valueFrom"});
+        for (const ArgumentValue& other : out) {
+          if (!arg.name.empty() && other.name == arg.name)
+            a.Error("name", StrCat("the argument ", Quote(arg.name), " is there twice"));
+        }
+        out.push_back(std::move(arg));
+      });
 }
 
 void ReadDryRun(Object& o, std::vector<std::string>& dry_run,
