@@ -8,11 +8,13 @@
 #   tests/e2e/build-kube.sh --check    only say whether both are there (exit 1 when not)
 #
 # Debian ships no API server as a binary, but it ships its source with all modules vendored. That
-# tree builds with Debian's Go in GOPATH mode only (`-mod=vendor` is refused by Go 1.19).
+# tree builds with Debian's Go in GOPATH mode only (`-mod=vendor` is refused by Go 1.19). One of the
+# vendored modules, reflect2, is older than that Go and makes the server fall when a custom object is
+# written; Debian's own newer package of it takes its place.
 # JOBS=N limits the compiler to N jobs; the default is one for each processor.
 set -euo pipefail
 
-version=1.20
+version=1.20.2-2  # the source, and the count of how we build it
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/rollguard/kube-$version"
 bin="$cache/bin"
 work="$cache/work"
@@ -63,9 +65,14 @@ fetch() {
   apt_private update
   rm -rf "$work/src"
   mkdir -p "$work/src"
-  (cd "$work/src" && apt_private source --only-source --download-only "kubernetes")
+  (cd "$work/src" &&
+    apt_private source --only-source --download-only kubernetes golang-github-modern-go-reflect2)
   say "[2/4] unpacking"
   (cd "$work/src" && dpkg-source --no-check -x kubernetes_*.dsc tree >/dev/null)
+  (cd "$work/src" && dpkg-source --no-check -x golang-github-modern-go-reflect2_*.dsc reflect2 >/dev/null)
+  rm -f "$work"/src/tree/vendor/github.com/modern-go/reflect2/*.go
+  find "$work/src/reflect2" -maxdepth 1 -name '*.go' ! -name '*_test.go' \
+    -exec cp -t "$work/src/tree/vendor/github.com/modern-go/reflect2/" {} +
   mkdir -p "$work/go/src/k8s.io"
   rm -rf "$work/go/src/k8s.io/kubernetes"
   mv "$work/src/tree" "$work/go/src/k8s.io/kubernetes"

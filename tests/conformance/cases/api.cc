@@ -97,6 +97,7 @@ Expected<Json> Space::List(const ResourceType& type, const std::string& labels) 
 Expected<Json> Space::Create(const ResourceType& type, Json body) const {
   ClusterRequest request = Request(Verb::kCreate, type);
   request.body = std::move(body);
+  request.body.Set("apiVersion", type.ApiVersion()).Set("kind", type.kind);
   return Call(request);
 }
 
@@ -104,6 +105,7 @@ Expected<Json> Space::Replace(const ResourceType& type, Json body, const std::st
   ClusterRequest request = Request(Verb::kReplace, type, body.At("metadata", "name").Str());
   request.subresource = sub;
   request.body = std::move(body);
+  if (sub != "scale") request.body.Set("apiVersion", type.ApiVersion()).Set("kind", type.kind);
   return Call(request);
 }
 

@@ -140,6 +140,7 @@ TEST_CASE("a watch ends normally at its timeout, after a bookmark") {
   WatchRequest request = WatchFrom(space, Secrets(), Now(space, Secrets()));
   request.timeout = std::chrono::seconds(6);
   const Recorder watch(request);
+  space.MustCreate(Secrets(), J("{'metadata': {'name': 'b'}}"));  // news to mark
   REQUIRE(watch.WaitClosed());
   CHECK(watch.Closed() == "ok");
   CHECK(watch.SawBookmark());

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real Kubernetes control plane on the loopback: etcd, kube-apiserver, kube-controller-manager on
+// free ports, with a data folder that is deleted. No scheduler and no kubelet: see FakeKubelet.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/expected.h"
+#include "tests/support/process.h"
+
+namespace rollguard::testing {
+
+inline constexpr const char* kAdminToken = "admin-token";    // system:masters
+inline constexpr const char* kViewerToken = "viewer-token";  // user "viewer", no rights
+inline constexpr const char* kViewerUser = "viewer";
+
+class RealCluster {
+ public:
+  // Programs are looked for in $KUBEBUILDER_ASSETS, $ROLLGUARD_KUBE_ASSETS and PATH. Waits until
+  // the server is ready and the `default` namespace is there. On the main thread only.
+  static Expected<std::unique_ptr<RealCluster>> Start();
+  ~RealCluster();
+
+  const std::string& kubeconfig() const { return kubeconfig_; }
+  std::string etcd_url() const;
+  // An error with the end of its log when one of the programs is no longer running.
+  Status Check() const;
+
+ private:
+  RealCluster() = default;
+  Status StartEtcd();
+  Status StartApiServer();
+  Status StartControllerManager();
+  Status WriteFiles();
+  Status WaitReady();
+  std::string File(const std::string& name) const { return dir_.path() + "/" + name; }
+  Error Failed(const std::string& program, const std::string& why) const;
+
+  TempDir dir_{"kube"};
+  int etcd_port_ = 0;
+  int api_port_ = 0;
+  std::string kubeconfig_;
+  // Stopped in reverse order.
+  struct Member {
+    std::string name;
+    std::unique_ptr<Process> process;
+  };
+  std::vector<Member> members_;
+};
+
+}  // namespace rollguard::testing
