@@ -33,7 +33,7 @@ Progress Carry(Context& c, const Expected<std::vector<routing::Change>>& changes
 }  // namespace
 
 Progress ApplySplit(Context& c, const routing::Split& split, const std::string& why) {
-  if (FollowsReplicas(c) && c.plan.candidate_service.empty()) return Progress::kDone;
+  if (FollowsReplicas(c)) return Progress::kDone;
   return Carry(c, routing::PlanSplit(c.plan.routing, c.tracks, split, c.view()), why,
                split.candidate);
 }

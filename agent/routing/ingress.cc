@@ -79,7 +79,8 @@ Json NewCanary(const spec::NginxRouting& s, const Tracks& t, const ObjectId& id,
       annotations.Set(key, value);
     }
   }
-  for (const auto& [key, value] : CanaryAnnotations(s, split).members())
+  const Json ours = CanaryAnnotations(s, split);
+  for (const auto& [key, value] : ours.members())
     annotations.Set(key, value);
   metadata.Set("annotations", std::move(annotations));
   return Json::Obj({{"apiVersion", id.api_version},

@@ -22,9 +22,12 @@ bool NeedsServices(const spec::Routing& routing) {
   return !Is<spec::ReplicaRouting>(routing) && !Is<spec::ServiceRouting>(routing);
 }
 
+// With subsets the one Service must go on finding the pods of both tracks.
 bool UsesServices(const std::vector<spec::Routing>& routing, const Tracks& tracks) {
-  return !tracks.candidate_service.empty() ||
-         std::any_of(routing.begin(), routing.end(), NeedsServices);
+  return std::any_of(routing.begin(), routing.end(), [&](const spec::Routing& one) {
+    const bool preview = Is<spec::ServiceRouting>(one) && !tracks.candidate_service.empty();
+    return preview || NeedsServices(one);
+  });
 }
 
 // A router that moves the production Service's selector itself.

@@ -55,7 +55,9 @@ struct Tracks {
   std::string ns;                 // namespace of the guard
   std::string stable_service;     // the Service production uses; may be empty (pure subsets)
   std::string candidate_service;  // empty: `<stable_service>-candidate`, created and deleted by us
-  bool own_candidate_service = true;  // false: candidate_service is the owner's, never deleted
+  // False: the guard names candidate_service; one that is there is the owner's and only narrowed.
+  // One that is not there is created, and deleted again.
+  bool own_candidate_service = true;
   Label stable;                       // tells stable pods apart: pod-template-hash=...
   Label candidate;                    // rollguard.dev/track=candidate
   bool roles_swap = false;

@@ -74,14 +74,14 @@ Status PinServices(const Tracks& tracks, bool skip_stable, const View& view, Cha
   const ObjectId candidate_id = ServiceId(tracks, tracks.CandidateService());
   const Json* candidate = view(candidate_id);
   if (candidate == nullptr) {
-    if (!tracks.own_candidate_service) return NotThere(candidate_id);
     AppendCreate(candidate_id, CandidateServiceOf(*stable, candidate_id, tracks), out);
-  } else if (!tracks.own_candidate_service) {
-    PinOne(candidate_id, *candidate, tracks.candidate, out);
   } else if (!CreatedFor(*candidate, tracks.guard)) {
-    return Error(ErrorCode::kAlreadyExists,
-                 StrCat(candidate_id.Text(), " exists and is not rollguard's: name it as ",
-                        "candidateService in the guard, or rename it"));
+    if (tracks.own_candidate_service) {
+      return Error(ErrorCode::kAlreadyExists,
+                   StrCat(candidate_id.Text(), " exists and is not rollguard's: name it as ",
+                          "candidateService in the guard, or rename it"));
+    }
+    PinOne(candidate_id, *candidate, tracks.candidate, out);
   }
   if (!skip_stable && !tracks.stable.value.empty()) {
     PinOne(stable_id, *stable, tracks.stable, out);
@@ -100,10 +100,10 @@ void UnpinCandidate(const Tracks& tracks, const View& view, Changes& out) {
   const ObjectId id = ServiceId(tracks, tracks.CandidateService());
   const Json* service = view(id);
   if (service == nullptr) return;
-  if (!tracks.own_candidate_service) {
-    AppendPatch(id, *service, Unpinned(*service), out);
-  } else if (CreatedFor(*service, tracks.guard)) {
+  if (CreatedFor(*service, tracks.guard)) {
     AppendDelete(id, *service, out);
+  } else if (!tracks.own_candidate_service) {
+    AppendPatch(id, *service, Unpinned(*service), out);
   }
 }
 
