@@ -10,7 +10,11 @@ extern const Command kAnalysisJudgeCommand;
 extern const Command kAnalysisRunCommand;
 extern const Command kCheckCommand;
 extern const Command kCompareCommand;
+extern const Command kPromqlEvalCommand;
+extern const Command kRehearseCommand;
 extern const Command kSchemaCommand;
+extern const Command kSimCommand;
+extern const Command kTestCommand;
 extern const Command kVersionCommand;
 
 std::span<const Command> Commands() {
@@ -19,7 +23,11 @@ std::span<const Command> Commands() {
       kAnalysisJudgeCommand,
       kAnalysisRunCommand,
       kCompareCommand,
+      kPromqlEvalCommand,
+      kRehearseCommand,
       kSchemaCommand,
+      kSimCommand,
+      kTestCommand,
       kVersionCommand,
   };
   return commands;

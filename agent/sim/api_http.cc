@@ -33,14 +33,16 @@ std::optional<Place> ParsePath(std::string_view path) {
   } else {
     return std::nullopt;
   }
-  bool inside = parts[i] == "namespaces" && parts.size() > i + 2 && parts[i + 2] != "status" && parts[i + 2] != "finalize";
+  bool inside = parts[i] == "namespaces" && parts.size() > i + 2 && parts[i + 2] != "status" &&
+                parts[i + 2] != "finalize";
   if (inside) {
     place.ns = parts[i + 1];
     i += 2;
   }
   place.plural = parts[i];
   if (parts.size() > i + 1) place.name = parts[i + 1];
-  for (size_t s = i + 2; s < parts.size(); ++s) place.subresource += StrCat(place.subresource.empty() ? "" : "/", parts[s]);
+  for (size_t s = i + 2; s < parts.size(); ++s)
+    place.subresource += StrCat(place.subresource.empty() ? "" : "/", parts[s]);
   return place;
 }
 
@@ -54,14 +56,17 @@ bool IsTrue(const std::string& value) { return value == "true" || value == "1"; 
 
 bool WantsTable(const ApiHttpRequest& r) { return r.accept.find("as=Table") != std::string::npos; }
 
-ApiHttpResponse FailWith(const ApiFailure& failure) { return {failure.code, "application/json", failure.ToStatus().Dump(), false}; }
+ApiHttpResponse FailWith(const ApiFailure& failure) {
+  return {failure.code, "application/json", failure.ToStatus().Dump(), false};
+}
 
 std::optional<PatchKind> PatchOf(std::string_view content_type) {
   std::string_view type = Trim(content_type.substr(0, content_type.find(';')));
   if (type == "application/json-patch+json") return PatchKind::kJson;
   if (type == "application/merge-patch+json") return PatchKind::kMerge;
   if (type == "application/strategic-merge-patch+json") return PatchKind::kStrategic;
-  if (type == "application/apply-patch+yaml" || type == "application/apply-patch+cbor") return PatchKind::kApply;
+  if (type == "application/apply-patch+yaml" || type == "application/apply-patch+cbor")
+    return PatchKind::kApply;
   return std::nullopt;
 }
 
@@ -79,7 +84,8 @@ void ReadDeleteOptions(const Json& body, ClusterRequest& request) {
   if (body.At("dryRun").size() > 0) request.dry_run = true;
 }
 
-std::optional<ApiFailure> ReadMethod(const ApiHttpRequest& http, const Place& place, ClusterRequest& request) {
+std::optional<ApiFailure> ReadMethod(const ApiHttpRequest& http, const Place& place,
+                                     ClusterRequest& request) {
   if (http.method == "GET") {
     request.verb = place.name.empty() ? Verb::kList : Verb::kGet;
   } else if (http.method == "POST") {
@@ -92,7 +98,11 @@ std::optional<ApiFailure> ReadMethod(const ApiHttpRequest& http, const Place& pl
     request.verb = Verb::kPatch;
     auto kind = PatchOf(http.content_type);
     if (!kind) {
-      return ApiFailure{415, "UnsupportedMediaType", StrCat("the body of the request was in an unknown format: ", Quote(http.content_type)), {}};
+      return ApiFailure{
+          415,
+          "UnsupportedMediaType",
+          StrCat("the body of the request was in an unknown format: ", Quote(http.content_type)),
+          {}};
     }
     request.patch = *kind;
     // An apply patch names its manager; nobody is guessed.
@@ -103,9 +113,12 @@ std::optional<ApiFailure> ReadMethod(const ApiHttpRequest& http, const Place& pl
   return std::nullopt;
 }
 
-std::optional<ApiFailure> ReadRequest(const ApiHttpRequest& http, const Place& place, const TypeRegistry& types, ClusterRequest& request) {
+std::optional<ApiFailure> ReadRequest(const ApiHttpRequest& http, const Place& place,
+                                      const TypeRegistry& types, ClusterRequest& request) {
   const TypeInfo* info = types.Find(place.group, place.plural);
-  request.type = info != nullptr ? info->type : ResourceType{place.group, place.version, place.plural, "", !place.ns.empty()};
+  request.type = info != nullptr ? info->type
+                                 : ResourceType{place.group, place.version, place.plural, "",
+                                                !place.ns.empty()};
   request.type.version = place.version;
   request.ns = place.ns;
   request.name = place.name;
@@ -122,7 +135,11 @@ std::optional<ApiFailure> ReadRequest(const ApiHttpRequest& http, const Place& p
   if (http.method == "DELETE") request.propagation = Query(http, "propagationPolicy");
   if (http.body.empty()) return std::nullopt;
   if (http.content_type.find("protobuf") != std::string::npos) {
-    return ApiFailure{415, "UnsupportedMediaType", "protobuf bodies are not understood here: send JSON", {}};
+    return ApiFailure{
+        415,
+        "UnsupportedMediaType",
+        "protobuf bodies are not understood here: send JSON (kubectl create -f or apply -f do)",
+        {}};
   }
   auto body = ParseJson(http.body);
   if (!body) return BadRequest(StrCat("the body is no JSON: ", body.error().message));
@@ -139,14 +156,16 @@ std::string LogOf(ApiServer& api, const Place& place) {
   ObjectPtr pod = api.Get("", "pods", place.ns, place.name);
   if (!pod) return {};
   const Json& container = pod->At("spec", "containers").At(size_t{0});
-  return StrCat("simulated container ", Text(container.At("name")), " of image ", Text(container.At("image")), "\n");
+  return StrCat("simulated container ", Text(container.At("name")), " of image ",
+                Text(container.At("image")), "\n");
 }
 
 }  // namespace
 
 ApiHttpResponse ApiHttp::Handle(const ApiHttpRequest& http) {
   if (http.method == "GET") {
-    if (auto answer = ServeDiscovery(api_.types(), http.path, http.accept)) return std::move(*answer);
+    if (auto answer = ServeDiscovery(api_.types(), http.path, http.accept))
+      return std::move(*answer);
   }
   auto place = ParsePath(http.path);
   if (!place) return FailWith(NoSuchPath());
@@ -156,7 +175,8 @@ ApiHttpResponse ApiHttp::Handle(const ApiHttpRequest& http) {
   }
   ClusterRequest request;
   if (auto failure = ReadRequest(http, *place, api_.types(), request)) return FailWith(*failure);
-  if (request.verb == Verb::kList && IsTrue(Query(http, "watch"))) return {200, "application/json", "", true};
+  if (request.verb == Verb::kList && IsTrue(Query(http, "watch")))
+    return {200, "application/json", "", true};
   ApiReply reply = api_.Serve(request);
   if (!reply.ok()) return FailWith(*reply.failure);
   int status = reply.created ? 201 : 200;
@@ -166,10 +186,15 @@ ApiHttpResponse ApiHttp::Handle(const ApiHttpRequest& http) {
     return {status, "application/json", reply.object->Dump(), false};
   }
   std::vector<const Json*> objects;
-  if (request.verb == Verb::kGet) objects.push_back(reply.object.get());
-  else for (const Json& item : reply.object->At("items").items()) objects.push_back(&item);
-  Json meta = request.verb == Verb::kList ? Meta(*reply.object) : Json::Obj({{"resourceVersion", Meta(*reply.object).At("resourceVersion")}});
-  Json table = MakeTable(*info, objects, meta, Query(http, "includeObject"), true, api_.scheduler().Now());
+  if (request.verb == Verb::kGet)
+    objects.push_back(reply.object.get());
+  else
+    for (const Json& item : reply.object->At("items").items()) objects.push_back(&item);
+  Json meta = request.verb == Verb::kList
+                  ? Meta(*reply.object)
+                  : Json::Obj({{"resourceVersion", Meta(*reply.object).At("resourceVersion")}});
+  Json table =
+      MakeTable(*info, objects, meta, Query(http, "includeObject"), true, api_.scheduler().Now());
   return {status, "application/json", table.Dump(), false};
 }
 
@@ -190,9 +215,12 @@ std::string_view EventName(WatchEvent::Type type) {
 }
 
 Json InitialEventsEnd(const ResourceType& type, uint64_t version) {
-  return Json::Obj({{"kind", type.kind}, {"apiVersion", type.ApiVersion()},
-                    {"metadata", Json::Obj({{"resourceVersion", std::to_string(version)},
-                                            {"annotations", Json::Obj({{"k8s.io/initial-events-end", "true"}})}})}});
+  return Json::Obj(
+      {{"kind", type.kind},
+       {"apiVersion", type.ApiVersion()},
+       {"metadata",
+        Json::Obj({{"resourceVersion", std::to_string(version)},
+                   {"annotations", Json::Obj({{"k8s.io/initial-events-end", "true"}})}})}});
 }
 
 }  // namespace
@@ -215,15 +243,21 @@ WatchId ApiHttp::OpenStream(const ApiHttpRequest& http, std::function<void(std::
   watch.bookmarks = IsTrue(Query(http, "allowWatchBookmarks"));
   bool table = WantsTable(http);
   auto first = std::make_shared<bool>(true);
-  auto opened = api_.OpenWatch(watch, [this, info, table, first, line, include = Query(http, "includeObject")](WatchEvent::Type type, const ObjectPtr& object) {
-    if (!table || type == WatchEvent::Type::kBookmark) return line(Line(EventName(type), *object));
-    Json meta = Json::Obj({{"resourceVersion", Meta(*object).At("resourceVersion")}});
-    bool columns = std::exchange(*first, false);
-    line(Line(EventName(type), MakeTable(*info, {object.get()}, meta, include, columns, api_.scheduler().Now())));
-  });
+  auto opened = api_.OpenWatch(
+      watch, [this, info, table, first, line, include = Query(http, "includeObject")](
+                 WatchEvent::Type type, const ObjectPtr& object) {
+        if (!table || type == WatchEvent::Type::kBookmark)
+          return line(Line(EventName(type), *object));
+        Json meta = Json::Obj({{"resourceVersion", Meta(*object).At("resourceVersion")}});
+        bool columns = std::exchange(*first, false);
+        line(Line(EventName(type), MakeTable(*info, {object.get()}, meta, include, columns,
+                                             api_.scheduler().Now())));
+      });
   if (!opened) {
     bool gone = opened.error().code == ErrorCode::kGone;
-    line(Line("ERROR", (gone ? Expired(opened.error().message) : BadRequest(opened.error().message)).ToStatus()));
+    line(Line(
+        "ERROR",
+        (gone ? Expired(opened.error().message) : BadRequest(opened.error().message)).ToStatus()));
     return 0;
   }
   if (initial) line(Line("BOOKMARK", InitialEventsEnd(watch.type, api_.store().version())));

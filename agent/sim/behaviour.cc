@@ -87,6 +87,13 @@ void Behaviours::SetImage(std::string_view image_part, const RevisionBehaviour& 
   Changed();
 }
 
+void Behaviours::ClearImage(std::string_view image_part) {
+  auto it = by_image_.find(image_part);
+  if (it == by_image_.end()) return;
+  by_image_.erase(it);
+  Changed();
+}
+
 void Behaviours::SetPod(std::string_view ns, std::string_view name,
                         const RevisionBehaviour& behaviour) {
   by_pod_[StrCat(ns, "/", name)] = behaviour;

@@ -48,6 +48,7 @@ class Behaviours {
  public:
   void SetDefault(const RevisionBehaviour& behaviour);
   void SetImage(std::string_view image_part, const RevisionBehaviour& behaviour);
+  void ClearImage(std::string_view image_part);
   // Of that one pod by namespace/name, before everything else: for faults on a single pod.
   void SetPod(std::string_view ns, std::string_view name, const RevisionBehaviour& behaviour);
 

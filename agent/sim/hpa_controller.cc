@@ -141,6 +141,7 @@ class HpaController final : public Controller {
   int64_t Stabilize(const ObjectKey& key, int64_t current, int64_t wanted) {
     Time now = api_.scheduler().Now();
     auto& history = advice_[key];
+    if (history.empty()) history.push_back({now, current});
     history.push_back({now, wanted});
     while (history.front().when < now - kStabilization) history.pop_front();
     if (wanted >= current) return wanted;

@@ -261,6 +261,11 @@ void Traffic::SetRate(size_t flow, double requests_per_second) {
   impl_->flows[flow]->flow.requests_per_second = requests_per_second;
 }
 
+void Traffic::Replace(size_t flow, Flow changed) {
+  impl_->flows[flow]->flow = std::move(changed);
+  impl_->seen_version = 0;
+}
+
 void Traffic::Start() {
   Scheduler& scheduler = impl_->api.scheduler();
   auto alive = impl_->alive;

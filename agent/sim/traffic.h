@@ -53,6 +53,7 @@ class Traffic {
 
   size_t Add(Flow flow);  // returns the flow's index
   void SetRate(size_t flow, double requests_per_second);
+  void Replace(size_t flow, Flow changed);  // its totals go on
   // Samples go here from the next scrape on; null: nowhere. Not owned.
   void SetSink(MetricSink* sink) { sink_ = sink; }
   // A metrics outage: scrapes are skipped (and `up` is not written) while set.

@@ -8,6 +8,7 @@
 #include "agent/sim/deployment_math.h"
 #include "agent/sim/hpa_controller.h"
 #include "agent/sim/kubelet.h"
+#include "agent/sim/scenario_objects.h"
 
 namespace rollguard::sim {
 
@@ -29,6 +30,7 @@ struct World::Impl {
     controllers.push_back(std::make_unique<Kubelet>(Next(), behaviours, options.nodes));
     controllers.push_back(MakeHpaController(
         Next(), [this](const Json& pod) { return traffic.PodCpu(NamespaceOf(pod), NameOf(pod)); }));
+    controllers.push_back(MakeScenarioController(Next(), behaviours, traffic));
     if (options.gc) controllers.push_back(MakeGarbageCollector(Next()));
     api.store().OnChange([this](const Change& change) {
       for (auto& controller : controllers) controller->Observe(change);
