@@ -126,7 +126,7 @@ Json Read(Reader& in, const std::deque<std::string>& words, int depth) {
       Json::Array items;
       uint64_t count = in.Varint();
       items.reserve(std::min<size_t>(count, in.left()));
-      for (uint64_t i = 0; i < count && depth < kMaxDepth; ++i) {
+      for (uint64_t i = 0; i < count && depth < kMaxDepth && in.left() > 0; ++i) {
         items.push_back(Read(in, words, depth + 1));
       }
       return Json(std::move(items));
@@ -135,7 +135,7 @@ Json Read(Reader& in, const std::deque<std::string>& words, int depth) {
       Json::Object members;
       uint64_t count = in.Varint();
       members.reserve(std::min<size_t>(count, in.left()));
-      for (uint64_t i = 0; i < count && depth < kMaxDepth; ++i) {
+      for (uint64_t i = 0; i < count && depth < kMaxDepth && in.left() > 0; ++i) {
         bool known = static_cast<Tag>(in.Byte()) == kWord;
         uint64_t number = in.Varint();
         std::string key = known ? word(number) : std::string(in.Text(number));

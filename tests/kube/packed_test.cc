@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kube/packed.h"
+
+#include "agent/base/random.h"
+#include "agent/base/text.h"
+#include "tests/support/catch.h"
+
+namespace rollguard::kube {
+namespace {
+
+Json RandomJson(Random& random, int depth) {
+  switch (random.Below(depth > 6 ? 6 : 8)) {
+    case 0: return {};
+    case 1: return Json(random.Chance(0.5));
+    case 2: return Json(static_cast<int64_t>(random.Next()) >> random.Below(64));
+    case 3: return Json(random.Normal() * 1e6);
+    case 4: return Json(random.Chance(0.5) ? "apps/v1" : "RollingUpdate");
+    case 5: return Json(std::string(random.Below(300), static_cast<char>('a' + random.Below(26))));
+    case 6: {
+      Json list = Json::Arr();
+      for (uint64_t i = random.Below(6); i > 0; --i) list.Push(RandomJson(random, depth + 1));
+      return list;
+    }
+    default: {
+      Json object = Json::Obj();
+      for (uint64_t i = random.Below(6); i > 0; --i) {
+        object.Set(StrCat("k", random.Below(500)), RandomJson(random, depth + 1));
+      }
+      return object;
+    }
+  }
+}
+
+TEST_CASE("what is unpacked is what was packed") {
+  Packer packer;
+  Random random(7);
+  for (int i = 0; i < 2000; ++i) {
+    Json value = RandomJson(random, 0);
+    CHECK(packer.Unpack(packer.Pack(value)).Dump() == value.Dump());
+  }
+  for (int64_t number : {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{63}, int64_t{64}, INT64_MAX}) {
+    CHECK(packer.Unpack(packer.Pack(Json(number))).IntOr(7) == number);
+  }
+}
+
+TEST_CASE("the dictionary does not grow without end") {
+  Packer packer;
+  for (int i = 0; i < 20000; ++i) {
+    Json value = Json::Obj({{StrCat("key", i), i}});
+    CHECK(packer.Unpack(packer.Pack(value)) == value);
+  }
+  CHECK(packer.dictionary_size() <= 8192);
+}
+
+TEST_CASE("bytes that were never packed do no harm") {
+  Packer packer;
+  Random random(3);
+  std::string good = packer.Pack(*ParseJson(R"({"a":[1,"x",{"b":null}],"c":2.5})"));
+  for (int i = 0; i < 3000; ++i) {
+    std::string bad = good.substr(0, random.Below(good.size() + 1));
+    for (char& c : bad) {
+      if (random.Chance(0.2)) c = static_cast<char>(random.Below(256));
+    }
+    (void)packer.Unpack(bad).Dump();
+  }
+  SUCCEED();
+}
+
+}  // namespace
+}  // namespace rollguard::kube
