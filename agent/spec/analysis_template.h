@@ -36,12 +36,14 @@ struct Authentication {
   std::optional<Basic> basic;
 };
 
+struct PrometheusRange {
+  std::string start;  // condition language over now(): "now() - duration(\"1h\")"
+  std::string end;
+  Duration step{0};
+};
+
 struct PrometheusProvider {
-  struct Range {
-    std::string start;  // condition language over now(): "now() - duration(\"1h\")"
-    std::string end;
-    Duration step{0};
-  };
+  using Range = PrometheusRange;
   std::string address;  // empty: the agent's source `source`, or its default
   std::string source;
   Query query;
@@ -49,7 +51,7 @@ struct PrometheusProvider {
   std::vector<Header> headers;
   Authentication authentication;
   bool insecure = false;
-  std::optional<Range> range;
+  std::optional<PrometheusRange> range;
 };
 
 struct WebProvider {

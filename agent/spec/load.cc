@@ -184,7 +184,7 @@ void LoadNamed(Context& context, const yaml::Node& root, std::vector<T>& out,
 void CheckTestFile(Context& context, const yaml::Node& root) {
   Object o(context, root, root.span);
   for (auto key :
-       {"rule_files", "evaluation_interval", "group_eval_order", "fuzzy_compare", "tests"})
+       {"rule_files", "evaluation_interval", "group_eval_order", "fuzzy_compare", "exact", "tests"})
     o.Ignore(key);
 }
 

@@ -11,24 +11,27 @@
 
 namespace rollguard::spec {
 
+// Subsets of one host, instead of two Services.
+struct IstioDestinationRule {
+  std::string name;
+  std::string ns;
+  std::string stable_subset = "stable";
+  std::string candidate_subset = "candidate";
+};
+
 // Istio VirtualService weights; with a DestinationRule, subsets of one host by pod-template-hash,
 // otherwise two Services (stableService, candidateService of the strategy).
 struct IstioRouting {
+  using DestinationRule = IstioDestinationRule;
   struct TlsRoute {
     int64_t port = 0;  // 0: any
     std::vector<std::string> sni_hosts;
-  };
-  struct DestinationRule {
-    std::string name;
-    std::string ns;
-    std::string stable_subset = "stable";
-    std::string candidate_subset = "candidate";
   };
   ObjectRef virtual_service;
   std::vector<std::string> routes;  // names of http routes; empty: the only one
   std::vector<TlsRoute> tls_routes;
   std::vector<int64_t> tcp_ports;
-  std::optional<DestinationRule> destination_rule;
+  std::optional<IstioDestinationRule> destination_rule;
 };
 
 // Gateway API HTTPRoute: weights of the backendRefs of the two Services.

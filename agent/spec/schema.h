@@ -5,10 +5,11 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace rollguard::spec {
+
+struct SchemaField;
 
 struct Schema {
   enum class Type {
@@ -30,10 +31,16 @@ struct Schema {
   std::vector<std::string> one_of;  // allowed words of a string
   std::optional<double> min;
   std::optional<double> max;
-  std::vector<std::pair<std::string, Schema>> fields;  // of an object, in the order of reading
-  std::vector<Schema> item;                            // of a list: exactly one
+  std::vector<SchemaField> fields;  // of an object, in the order of reading
+  std::vector<Schema> item;         // of a list: exactly one
 
   const Schema* Field(const std::string& name) const;
+};
+
+// One key of an object.
+struct SchemaField {
+  std::string key;
+  Schema schema;
 };
 
 // The schema of a document's `spec`.
