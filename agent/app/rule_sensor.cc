@@ -44,6 +44,14 @@ bool Selected(const spec::Guard& guard, const spec::RuleGroup& group) {
       });
 }
 
+promql::VariableValue Text(const std::string& text) { return promql::VariableValue::Text(text); }
+
+// Nothing known of a track's pods: no pod at all, never every pod.
+promql::VariableValue Pods(const std::string& pattern) {
+  return pattern.empty() ? promql::VariableValue::Alternatives({})
+                         : promql::VariableValue::Pattern(pattern);
+}
+
 release::Signal::State StateOf(analysis::RulePhase phase) {
   using S = release::Signal::State;
   switch (phase) {
@@ -74,7 +82,7 @@ struct RuleSensor::Track {
   Duration interval{0};
   Time due{};
   double alpha = 0;
-  Bindings vars;
+  promql::Bindings vars;
   // Expression rules.
   analysis::RulePlan plan;
   analysis::RuleState state;
@@ -89,6 +97,7 @@ struct RuleSensor::Watch {
   std::string release;
   spec::NoData no_data = spec::NoData::kHold;
   std::string candidate_pods, stable_pods;
+  bool leaving = false;  // the candidate goes: soon there is nothing to be asked about it
   std::vector<Track> tracks;
 };
 
@@ -125,15 +134,15 @@ std::string RuleSensor::PodsOf(const GuardView& view, bool candidate) const {
   return found;
 }
 
-Bindings RuleSensor::BindingsOf(const GuardView& view) const {
+promql::Bindings RuleSensor::BindingsOf(const GuardView& view) const {
   const spec::Guard& guard = view.guard;
-  Bindings vars;
-  for (const auto& [name, value] : guard.vars) vars[name] = value;
-  vars["namespace"] = guard.metadata.ns;
-  vars["workload"] = guard.target.name;
-  vars["service"] = guard.service.empty() ? guard.target.name : guard.service;
-  vars["guard"] = guard.metadata.name;
-  vars["revision"] = view.state.release->candidate;
+  promql::Bindings vars;
+  for (const auto& [name, value] : guard.vars) vars[name] = Text(value);
+  vars["namespace"] = Text(guard.metadata.ns);
+  vars["workload"] = Text(guard.target.name);
+  vars["service"] = Text(guard.service.empty() ? guard.target.name : guard.service);
+  vars["guard"] = Text(guard.metadata.name);
+  vars["revision"] = Text(view.state.release->candidate);
   return vars;
 }
 
@@ -141,7 +150,7 @@ void RuleSensor::Begin(const GuardView& view, Watch& watch) {
   watch.release = view.state.release->id;
   watch.no_data = view.guard.no_data;
   watch.tracks.clear();
-  Bindings vars = BindingsOf(view);
+  promql::Bindings vars = BindingsOf(view);
   for (const spec::RuleGroup& group : controller_->library().groups) {
     if (!Selected(view.guard, group)) continue;
     double weights = 0;
@@ -160,7 +169,7 @@ void RuleSensor::Begin(const GuardView& view, Watch& watch) {
                   .error = {},
                   .compare = {},
                   .in_flight = false};
-      for (const auto& [name, value] : group.vars) track.vars.try_emplace(name, value);
+      for (const auto& [name, value] : group.vars) track.vars.try_emplace(name, Text(value));
       if (const auto* compare = std::get_if<spec::Compare>(&rule.what)) {
         track.interval = compare->window;
         track.alpha = weights > 0 ? group.alpha * compare->weight / weights : group.alpha;
@@ -187,6 +196,7 @@ void RuleSensor::Follow(const GuardView& view) {
   // While a pod's ReplicaSet is on its way out its name may be gone: what was known stands.
   if (std::string pods = PodsOf(view, true); !pods.empty()) watch->candidate_pods = pods;
   if (std::string pods = PodsOf(view, false); !pods.empty()) watch->stable_pods = pods;
+  watch->leaving = view.state.phase == Phase::kRollingBack || view.state.phase == Phase::kVerifying;
   Arm();
 }
 
@@ -241,10 +251,10 @@ void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, Metri
 
 void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
   Track& track = watch->tracks[index];
-  Bindings vars = track.vars;
-  vars["candidate_pods"] = vars["pods"] = watch->candidate_pods;
-  vars["stable_pods"] = watch->stable_pods;
-  vars["window"] = FormatPromDuration(track.interval);
+  promql::Bindings vars = track.vars;
+  vars["candidate_pods"] = vars["pods"] = Pods(watch->candidate_pods);
+  vars["stable_pods"] = Pods(watch->stable_pods);
+  vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
   auto bound = BindQuery(std::get<spec::Query>(track.rule.what).text, vars);
   if (!bound) {
     OnRule(watch, index, bound.error(), now);
@@ -279,11 +289,11 @@ void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, T
   track.in_flight = true;
   look->waiting = queries.second.empty() ? 2 : 4;
   for (size_t side = 0; side < 2; ++side) {
-    Bindings vars = track.vars;
-    vars["candidate_pods"] = watch->candidate_pods;
-    vars["stable_pods"] = watch->stable_pods;
-    vars["pods"] = side == 0 ? watch->candidate_pods : watch->stable_pods;
-    vars["window"] = FormatPromDuration(track.interval);
+    promql::Bindings vars = track.vars;
+    vars["candidate_pods"] = Pods(watch->candidate_pods);
+    vars["stable_pods"] = Pods(watch->stable_pods);
+    vars["pods"] = Pods(side == 0 ? watch->candidate_pods : watch->stable_pods);
+    vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
     for (size_t which = 0; which < look->waiting / 2; ++which) {
       auto done = [this, weak = std::weak_ptr(watch), index, look, side, which,
                    now](Expected<MetricAnswer> answer) {

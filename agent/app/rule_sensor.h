@@ -14,11 +14,9 @@
 #include "agent/analysis/rule_state.h"
 #include "agent/app/controller.h"
 #include "agent/app/metrics_sources.h"
+#include "agent/promql/bind.h"
 
 namespace rollguard::app {
-
-// The values a guard's queries are bound with.
-using Bindings = std::map<std::string, std::string>;
 
 // For tests, records and metrics: one evaluated rule.
 struct RuleReading {
@@ -56,7 +54,7 @@ class RuleSensor : public Sensor {
   struct Look;   // one comparison under way
 
   void Begin(const GuardView& view, Watch& watch);
-  Bindings BindingsOf(const GuardView& view) const;
+  promql::Bindings BindingsOf(const GuardView& view) const;
   std::string PodsOf(const GuardView& view, bool candidate) const;
   void Arm();
   void Tick();
