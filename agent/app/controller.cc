@@ -142,6 +142,7 @@ void Controller::Parse(Slot& slot, const Json& object) {
     return;
   }
   slot.problem.clear();
+  resolved->raw = {};  // read; thousands of guards at rest should not keep it
   slot.guard = std::make_shared<const spec::Guard>(std::move(*resolved));
 }
 
