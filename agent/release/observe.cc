@@ -41,13 +41,16 @@ RevisionView RevisionFrom(const Json& object, RevisionCache& cache) {
   view.object = &object;
   view.revision = cache.Of(object);
   const Json& labels = object.At("metadata", "labels");
-  view.pod_hash = labels.At(routing::kHashLabel).Str();
-  if (view.pod_hash.empty()) view.pod_hash = labels.At("controller-revision-hash").Str();
   if (object.At("kind").Str() == "ControllerRevision") {
+    // Pods of a StatefulSet carry the revision's name, those of a DaemonSet its hash.
+    const Json& owner = object.At("metadata", "ownerReferences").At(size_t{0});
+    const std::string hash = labels.At("controller-revision-hash").Str();
+    const bool by_name = owner.At("kind").Str() == "StatefulSet" || hash.empty();
+    view.pod_hash = by_name ? object.At("metadata", "name").Str() : hash;
     view.number = object.At("revision").IntOr(0);
-    if (view.pod_hash.empty()) view.pod_hash = object.At("metadata", "name").Str();
     return view;
   }
+  view.pod_hash = labels.At(routing::kHashLabel).Str();
   view.number =
       ParseInt(object.At("metadata", "annotations").At("deployment.kubernetes.io/revision").Str())
           .value_or(0);

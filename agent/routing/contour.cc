@@ -149,6 +149,12 @@ Reading Read(const spec::ContourRouting& s, const Tracks& t, const View& view) {
     if (one.state == Reading::State::kSplit) reading.state = one.state;
     reading.candidate = std::max(reading.candidate, one.candidate);
     reading.extra = reading.extra || one.extra;
+    for (const Json& route : current->At("spec", "routes").items()) {
+      for (const Json& entry : route.At("services").items()) {
+        const bool ours = entry.At("name").Str() == t.CandidateService();
+        reading.extra = reading.extra || (ours && entry.At("mirror").BoolOr(false));
+      }
+    }
   }
   return reading;
 }
