@@ -142,6 +142,27 @@ Value BadArgument(std::string_view function, const Value& argument, CallContext&
       StrCat("invalid argument for ", function, " (type ", argument.TypeName(), ")"));
 }
 
+Value::Nanoseconds Between(Time later, Time earlier) {
+  constexpr int64_t kMostMillis = INT64_MAX / 1'000'000;
+  auto wide = static_cast<double>(ToUnixMillis(later)) - static_cast<double>(ToUnixMillis(earlier));
+  if (std::fabs(wide) >= static_cast<double>(kMostMillis)) {
+    return Value::Nanoseconds(wide > 0 ? INT64_MAX : INT64_MIN);
+  }
+  return Value::Nanoseconds(later - earlier);
+}
+
+Time Shift(Time time, Value::Nanoseconds by) {
+  // Far beyond any date, and far from overflow.
+  constexpr int64_t kMostMillis = INT64_MAX / 4;
+  int64_t millis = ToUnixMillis(time) + by.count() / 1'000'000;
+  return FromUnixMillis(std::clamp(millis, -kMostMillis, kMostMillis));
+}
+
+Value::Nanoseconds Plus(Value::Nanoseconds a, Value::Nanoseconds b) {
+  return Value::Nanoseconds(
+      static_cast<int64_t>(static_cast<uint64_t>(a.count()) + static_cast<uint64_t>(b.count())));
+}
+
 Value Add(const Value& a, const Value& b, CallContext& context) {
   if (a.is_int() && b.is_int()) {
     return Value(
@@ -152,10 +173,9 @@ Value Add(const Value& a, const Value& b, CallContext& context) {
     if (!context.ChargeText(a.AsString().size() + b.AsString().size())) return {};
     return Value(a.AsString() + b.AsString());
   }
-  auto whole = [](Value::Nanoseconds d) { return std::chrono::duration_cast<Duration>(d); };
-  if (a.is_time() && b.is_duration()) return Value(a.AsTime() + whole(b.AsDuration()));
-  if (a.is_duration() && b.is_time()) return Value(b.AsTime() + whole(a.AsDuration()));
-  if (a.is_duration() && b.is_duration()) return Value(a.AsDuration() + b.AsDuration());
+  if (a.is_time() && b.is_duration()) return Value(Shift(a.AsTime(), b.AsDuration()));
+  if (a.is_duration() && b.is_time()) return Value(Shift(b.AsTime(), a.AsDuration()));
+  if (a.is_duration() && b.is_duration()) return Value(Plus(a.AsDuration(), b.AsDuration()));
   return Mismatch("+", a, b, context);
 }
 

@@ -66,7 +66,11 @@ Value CallMethod(const Value& self, std::string_view name, std::span<const Value
 enum class Family : uint8_t { kText, kList, kNumber, kTime, kPredicate, kUnknown };
 Family FamilyOf(std::string_view name);
 
-// Shared by operators and functions.
+// Shared by operators and functions. Whole numbers and durations wrap around as in Go; dates
+// saturate.
+Value::Nanoseconds Between(Time later, Time earlier);
+Time Shift(Time time, Value::Nanoseconds by);
+Value::Nanoseconds Plus(Value::Nanoseconds a, Value::Nanoseconds b);
 Value Add(const Value& a, const Value& b, CallContext& context);
 // -1, 0, 1; 2 when NaN makes them unordered. Unlike types fail as `op`.
 int Compare(const Value& a, const Value& b, std::string_view op, CallContext& context);

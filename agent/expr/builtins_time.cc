@@ -110,7 +110,7 @@ Value CallMethod(const Value& self, std::string_view name, std::span<const Value
     if (name == "Before") value = Value(self.AsTime() < args[0].AsTime());
     if (name == "After") value = Value(self.AsTime() > args[0].AsTime());
     if (name == "Equal") value = Value(self.AsTime() == args[0].AsTime());
-    if (name == "Sub") value = Value(Value::Nanoseconds(self.AsTime() - args[0].AsTime()));
+    if (name == "Sub") value = Value(Between(self.AsTime(), args[0].AsTime()));
   }
   if (args.size() == 1 && self.is_time() && args[0].is_duration() && name == "Add") {
     value = Add(self, args[0], context);

@@ -171,11 +171,13 @@ class Evaluator {
                                         static_cast<uint64_t>(b.AsInt())));
     }
     if (a.is_number() && b.is_number()) return Value(a.AsNumber() - b.AsNumber());
-    if (a.is_time() && b.is_time()) return Value(Value::Nanoseconds(a.AsTime() - b.AsTime()));
-    if (a.is_time() && b.is_duration()) {
-      return Value(a.AsTime() - std::chrono::duration_cast<rollguard::Duration>(b.AsDuration()));
-    }
-    if (a.is_duration() && b.is_duration()) return Value(a.AsDuration() - b.AsDuration());
+    if (a.is_time() && b.is_time()) return Value(Between(a.AsTime(), b.AsTime()));
+    auto minus = [](Value::Nanoseconds d) {
+      return Value::Nanoseconds(static_cast<int64_t>(0 - static_cast<uint64_t>(d.count())));
+    };
+    if (a.is_time() && b.is_duration()) return Value(Shift(a.AsTime(), minus(b.AsDuration())));
+    if (a.is_duration() && b.is_duration())
+      return Value(Plus(a.AsDuration(), minus(b.AsDuration())));
     return Mismatch("-", a, b, context_);
   }
 
