@@ -28,6 +28,7 @@ class Checker {
     });
     for (const Guard& guard : library_.guards) CheckGuardReferences(guard);
     for (const StrategyMatrix& matrix : library_.matrices) CheckMatrix(matrix);
+    FindFamilies();
     for (const AnalysisTemplate& t : library_.templates) CheckTemplate(t);
     CheckVariables();
   }
@@ -157,38 +158,52 @@ class Checker {
     CheckArguments(t);
   }
 
-  // Every template that reaches, or is reached by, `t`: arguments declared there are known to it.
-  std::set<const AnalysisTemplate*> Related(const AnalysisTemplate& t) {
-    std::set<const AnalysisTemplate*> related = {&t};
-    for (size_t before = 0; before != related.size();) {
-      before = related.size();
-      for (const AnalysisTemplate& other : library_.templates) {
-        for (const TemplateRef& ref : other.templates) {
-          const auto* next = library_.FindTemplate(ref.name, ref.cluster_scope, t.metadata.ns);
-          if (!next) continue;
-          if (related.count(&other)) related.insert(next);
-          if (related.count(next)) related.insert(&other);
+  // Templates that reach one another by nesting form a family; what one of them declares is known
+  // to all. Found by merging families reference by reference.
+  struct Family {
+    size_t parent;
+    bool open = false;  // includes a template that is not here, which may declare anything
+    std::set<std::string, std::less<>> arguments;
+  };
+
+  size_t Root(size_t i) {
+    while (families_[i].parent != i)
+      i = families_[i].parent = families_[families_[i].parent].parent;
+    return i;
+  }
+
+  void Join(size_t a, size_t b) {
+    a = Root(a);
+    b = Root(b);
+    if (a == b) return;
+    families_[b].parent = a;
+    families_[a].open = families_[a].open || families_[b].open;
+    families_[a].arguments.merge(families_[b].arguments);
+  }
+
+  void FindFamilies() {
+    const auto& templates = library_.templates;
+    for (size_t i = 0; i < templates.size(); ++i) {
+      families_.push_back({i, false, {}});
+      for (const ArgumentValue& arg : templates[i].args) families_[i].arguments.insert(arg.name);
+    }
+    for (size_t i = 0; i < templates.size(); ++i) {
+      for (const TemplateRef& ref : templates[i].templates) {
+        const AnalysisTemplate* next =
+            library_.FindTemplate(ref.name, ref.cluster_scope, templates[i].metadata.ns);
+        if (next) {
+          Join(i, static_cast<size_t>(next - templates.data()));
+        } else {
+          families_[Root(i)].open = true;
         }
       }
     }
-    return related;
   }
 
   void CheckArguments(const AnalysisTemplate& t) {
-    std::set<std::string, std::less<>> known;
-    for (const ArgumentValue& arg : t.args) known.insert(arg.name);
-    bool nests = std::any_of(library_.templates.begin(), library_.templates.end(),
-                             [](const auto& other) { return !other.templates.empty(); });
-    if (nests) {
-      for (const AnalysisTemplate* other : Related(t)) {
-        for (const ArgumentValue& arg : other->args) known.insert(arg.name);
-        for (const TemplateRef& ref : other->templates) {
-          // A template that is not here may declare anything.
-          if (!library_.FindTemplate(ref.name, ref.cluster_scope, t.metadata.ns)) return;
-        }
-      }
-    }
-    Diagnostics unused;
+    const Family& family = families_[Root(static_cast<size_t>(&t - library_.templates.data()))];
+    if (family.open) return;
+    const auto& known = family.arguments;
     ArgumentLookup lookup = [&](std::string_view name) -> std::optional<std::string> {
       return known.count(name) ? std::optional<std::string>("x") : std::nullopt;
     };
@@ -196,17 +211,17 @@ class Checker {
       Substitute(metric, lookup, t.origin.file, diagnostics_);
   }
 
-  // Variables of a guard: its own and its policy's.
-  StringMap VarsOf(const Guard& guard) {
-    Diagnostics unused;
-    auto resolved = Resolve(guard, library_, unused);
-    return resolved ? resolved->vars : guard.vars;
+  // The guards with their policies, in the library's order; as written where that fails.
+  const std::vector<Guard>& Resolved() {
+    if (!resolved_.empty()) return resolved_;
+    Diagnostics unused;  // told where references are checked
+    for (const Guard& guard : library_.guards)
+      resolved_.push_back(Resolve(guard, library_, unused).value_or(guard));
+    return resolved_;
   }
 
   bool Uses(const Guard& guard, const RuleGroup& group) {
-    Diagnostics unused;
-    auto resolved = Resolve(guard, library_, unused);
-    const auto& rules = resolved ? resolved->rollback.rules : guard.rollback.rules;
+    const auto& rules = guard.rollback.rules;
     return std::any_of(rules.begin(), rules.end(), [&](const RuleRef& ref) {
       if (!ref.name.empty()) return library_.FindGroup(ref.name, guard.metadata.ns) == &group;
       return ref.selector.Matches(group.labels) &&
@@ -232,12 +247,13 @@ class Checker {
         }
       }
     }
-    for (const Guard& guard : library_.guards) {
+    for (size_t i = 0; i < library_.guards.size(); ++i) {
+      const Guard& guard = library_.guards[i];  // a policy's own checks have other positions
       for (const HealthCheck& check : guard.health.checks) {
         const auto* promql = std::get_if<PromqlCheck>(&check.kind);
         if (!promql) continue;
         for (const promql::Variable& v : promql->query.parsed.variables) {
-          if (!IsBuiltInVariable(v.name) && !FindIn(VarsOf(guard), v.name))
+          if (!IsBuiltInVariable(v.name) && !FindIn(Resolved()[i].vars, v.name))
             ReportUnknown(guard.origin, promql->query, v, "the guard's");
         }
       }
@@ -248,10 +264,10 @@ class Checker {
     for (const promql::Variable& v : query.parsed.variables) {
       if (IsBuiltInVariable(v.name) || FindIn(group.vars, v.name)) continue;
       bool used = false;
-      for (const Guard& guard : library_.guards) {
+      for (const Guard& guard : Resolved()) {
         if (!Uses(guard, group)) continue;
         used = true;
-        if (!FindIn(VarsOf(guard), v.name))
+        if (!FindIn(guard.vars, v.name))
           Error(guard.origin, guard.origin.span,
                 StrCat("the rule ", Quote(rule.name), " of the group ", Quote(group.name),
                        " needs $", v.name, ": set it under \"vars\""));
@@ -269,6 +285,8 @@ class Checker {
           StrCat("unknown variable $", v.name, hint));
   }
 
+  std::vector<Family> families_;
+  std::vector<Guard> resolved_;
   const Library& library_;
   bool complete_;
   Diagnostics& diagnostics_;
