@@ -311,8 +311,9 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     Key key{metadata.At("namespace").Str(), metadata.At("name").Str()};
     if (key.name.empty()) return;
     std::string version = VersionOf(object);
-    auto [at, is_new] = cache_.try_emplace(std::move(key));
-    Entry& entry = at->second;
+    auto placed = cache_.try_emplace(std::move(key));
+    const bool is_new = placed.second;
+    Entry& entry = placed.first->second;
     entry.list = list_;
     if (!is_new && entry.resource_version == version && !version.empty()) return;  // a relist
     Json before;
