@@ -262,9 +262,9 @@ std::optional<Question> ReadQuestion(std::string_view text) {
 }  // namespace
 
 // For looking into a difference: ROLLGUARD_QUESTION holds the line that was printed.
-TEST_CASE("one question is shown from both sides", "[.][question]") {
+TEST_CASE("one question is shown from both sides", "[question]") {
   const char* text = std::getenv("ROLLGUARD_QUESTION");
-  REQUIRE(text != nullptr);
+  if (text == nullptr) return;
   auto question = ReadQuestion(text);
   REQUIRE(question);
   Duel duel(7);
