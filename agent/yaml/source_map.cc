@@ -257,7 +257,9 @@ bool LocateScalar(SourceMap& map, size_t offset, Node& node) {
 SourceSpan SpanInside(const Node& node, size_t offset, size_t length) {
   if (node.span.line == 0) return node.span;
   const std::string_view text = node.text;
-  offset = std::min(offset, text.size());
+  // The end of a block is the end of its last line, not the beginning of what follows it.
+  size_t end = text.find_last_not_of('\n') + 1;
+  offset = std::min(offset, offset >= text.size() ? end : text.size());
   size_t from = 0;
   SourceSpan span = node.span;
   if (node.pieces.empty()) {

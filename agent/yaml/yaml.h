@@ -83,7 +83,7 @@ SourceSpan SpanInside(const Node& node, size_t offset, size_t length);
 
 struct Limits {
   size_t max_bytes = 16U << 20;
-  size_t max_nodes = 2'000'000;  // after aliases are expanded
+  size_t max_nodes = 500'000;  // after aliases are expanded
   size_t max_depth = 64;
 };
 

@@ -231,7 +231,7 @@ TEST_CASE("yaml: a span is cut at the end of its line, and past the end stays at
   const Node* a = roots[0].Find("a");
   CHECK(yaml::SpanInside(*a, 1, 100) == SourceSpan{2, 4, 2});
   CHECK(yaml::SpanInside(*a, 3, 1).line == 2);
-  CHECK(yaml::SpanInside(*a, 1000, 5) == SourceSpan{4, 3, 1});
+  CHECK(yaml::SpanInside(*a, 1000, 5) == SourceSpan{3, 6, 1});
 }
 
 TEST_CASE("yaml: to and from JSON") {
