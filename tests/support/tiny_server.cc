@@ -184,11 +184,13 @@ class TinyServer::Link final : public TinyConnection {
   void Close() override { closing_ = true; }
   bool closing() const { return closing_; }
 
-  // Orderly for the peer: it sees the end, not a reset, even when it has sent more.
+  // From its own thread: the peer sees an orderly end.
   void Finish() {
     if (ssl_ != nullptr) SSL_shutdown(ssl_);
-    shutdown(fd_, SHUT_RDWR);
+    Abort();
   }
+  // From any thread: whatever its thread waits for ends.
+  void Abort() { shutdown(fd_, SHUT_RDWR); }
 
   bool ReadRequest(TinyRequest* request) {
     size_t end;
@@ -236,7 +238,7 @@ TinyServer::~TinyServer() {
   acceptor_.join();
   {
     std::lock_guard lock(mutex_);
-    for (Link& link : links_) link.Finish();
+    for (Link& link : links_) link.Abort();
   }
   for (std::thread& thread : threads_) thread.join();
   links_.clear();
