@@ -2,6 +2,7 @@
 // Functions that run a closure over a list: all any none one count map filter find sum groupBy
 // sortBy reduce.
 #include <algorithm>
+#include <map>
 
 #include "agent/base/text.h"
 #include "agent/expr/evaluator.h"
