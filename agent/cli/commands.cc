@@ -7,6 +7,7 @@
 namespace rollguard::cli {
 
 extern const Command kAnalysisJudgeCommand;
+extern const Command kAnalysisQueryCommand;
 extern const Command kAnalysisRunCommand;
 extern const Command kCheckCommand;
 extern const Command kCompareCommand;
@@ -22,6 +23,7 @@ std::span<const Command> Commands() {
       kCheckCommand,
       kAnalysisJudgeCommand,
       kAnalysisRunCommand,
+      kAnalysisQueryCommand,
       kCompareCommand,
       kPromqlEvalCommand,
       kRehearseCommand,
