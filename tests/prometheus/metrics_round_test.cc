@@ -27,7 +27,7 @@ struct Fixture {
     ApiOptions api;
     api.url = "http://metrics";
     api.attempts = 1;
-    source = std::make_unique<ServerSource>(server, loop, loop, 1, api, fold);
+    source = std::make_unique<ServerSource>(server, loop, loop, 3, api, fold);
   }
   // sum(x{app="appI"}) + 1 of every member and one that does not exist.
   std::vector<Expected<MetricAnswer>> Round() {
