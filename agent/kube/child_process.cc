@@ -77,8 +77,13 @@ int Spawn(const ChildCommand& command, const Pipe& out, const Pipe& err, pid_t* 
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
+  sigset_t ignored_by_us;
+  sigemptyset(&ignored_by_us);
+  sigaddset(&ignored_by_us, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &ignored_by_us);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   int failed = posix_spawnp(pid, command.program.c_str(), &actions, &attributes,
                             Pointers(args).data(), Pointers(env).data());
   posix_spawnattr_destroy(&attributes);

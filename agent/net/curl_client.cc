@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -152,6 +153,10 @@ class CurlClient::Loop final : public ExchangeSink {
   }
 
   void Run() {
+    // TLS writes to a peer that is gone must not end the process, and signals are main's to take.
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
     thread_id_ = std::this_thread::get_id();
     while (TakeInbox()) {
       RunTimers();
