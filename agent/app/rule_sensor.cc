@@ -274,8 +274,11 @@ void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
   track.in_flight = false;
   analysis::RulePhase before = track.state.phase;
   bool first = !track.state.ever_evaluated;
+  // A candidate that is gone has no data, and that is what was wanted.
+  spec::Rule rule = track.rule;
+  if (watch->leaving) rule.no_data = spec::NoData::kPass;
   track.state =
-      analysis::StepRule(track.rule, track.plan, watch->no_data, track.state, ToAnswer(answer), at);
+      analysis::StepRule(rule, track.plan, watch->no_data, track.state, ToAnswer(answer), at);
   Tell(*watch, track);
   if (first || before != track.state.phase || track.state.phase == analysis::RulePhase::kFiring)
     controller_->Touch(watch->guard);

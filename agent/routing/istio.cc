@@ -304,6 +304,21 @@ Status PlanRest(const spec::IstioRouting& s, const Tracks& t, const View& view, 
   return {};
 }
 
+void UnpinStableSubset(const spec::IstioRouting& s, const Tracks& t, const View& view,
+                       Changes& out) {
+  if (!s.destination_rule) return;
+  const ObjectId id = DestinationRuleId(s, t);
+  const Json* current = view(id);
+  if (current == nullptr) return;
+  const Json memo = ReadMemo(*current);
+  const Json& was = memo.At("subsets").At(s.destination_rule->stable_subset);
+  Json desired = *current;
+  Json* subset = SubsetOf(desired, s.destination_rule->stable_subset);
+  if (!was.is_object() || subset == nullptr) return;
+  *subset = was;
+  AppendPatch(id, *current, desired, out);
+}
+
 Reading Read(const spec::IstioRouting& s, const Tracks& t, const View& view) {
   const ObjectId id = VirtualServiceId(s, t);
   const Json* current = view(id);

@@ -33,6 +33,12 @@ ROLLGUARD_ROUTER(ReplicaRouting)
 ROLLGUARD_ROUTER(GenericRouting)
 #undef ROLLGUARD_ROUTER
 
+// Gives the stable subset back its owner's labels while the routes still go to the candidate: after
+// a promotion the pods it was pinned to are gone, so it must find the new ones before routes
+// return.
+void UnpinStableSubset(const spec::IstioRouting& settings, const Tracks& tracks, const View& view,
+                       Changes& out);
+
 // Routers whose objects are lists of routes, each with a list of destinations. `PlanSplit` of such
 // a router is: give the object back in memory, insert the extra routes, split every selected list,
 // put the memo away.

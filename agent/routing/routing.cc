@@ -80,8 +80,12 @@ Expected<std::vector<Change>> PlanRest(const std::vector<spec::Routing>& routing
                                        const Tracks& tracks, RestAfter after, const View& view) {
   const bool services = UsesServices(routing, tracks);
   Changes out;
-  if (services && after == RestAfter::kPromotion && !SelectorIsRouted(routing, tracks)) {
-    UnpinStable(tracks, view, out);
+  if (after == RestAfter::kPromotion) {
+    if (services && !SelectorIsRouted(routing, tracks)) UnpinStable(tracks, view, out);
+    for (const auto& one : routing) {
+      const auto* istio = std::get_if<spec::IstioRouting>(&one.settings);
+      if (istio != nullptr) UnpinStableSubset(*istio, tracks, view, out);
+    }
     if (!out.empty()) return out;
   }
   for (const auto& one : routing) {
