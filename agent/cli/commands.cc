@@ -12,6 +12,10 @@ extern const Command kAnalysisRunCommand;
 extern const Command kCheckCommand;
 extern const Command kCompareCommand;
 extern const Command kPromqlEvalCommand;
+extern const Command kPromqlFoldCommand;
+extern const Command kPromqlFormatCommand;
+extern const Command kPromqlParseCommand;
+extern const Command kQueryCommand;
 extern const Command kRehearseCommand;
 extern const Command kSchemaCommand;
 extern const Command kSimCommand;
@@ -26,6 +30,10 @@ std::span<const Command> Commands() {
       kAnalysisQueryCommand,
       kCompareCommand,
       kPromqlEvalCommand,
+      kPromqlFoldCommand,
+      kPromqlFormatCommand,
+      kPromqlParseCommand,
+      kQueryCommand,
       kRehearseCommand,
       kSchemaCommand,
       kSimCommand,

@@ -39,7 +39,8 @@ std::vector<NamedValue> EqualMatchers(const Query& query) {
       auto same = [&m](const NamedValue& v) { return v.name == m.name; };
       auto known = std::find_if(found.begin(), found.end(), same);
       if (known == found.end()) {
-        found.push_back({m.name, m.value, true});
+        // What is not UTF-8 cannot be a regular expression.
+        found.push_back({m.name, m.value, IsValidUtf8(m.value)});
       } else if (known->value != m.value) {
         known->consistent = false;
       }
