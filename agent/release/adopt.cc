@@ -44,8 +44,9 @@ bool EnsureHeld(Context& c) {
 }
 
 std::string NewRevision(const Context& c) {
-  const WorkloadView& w = c.tracks.roles_swap ? c.candidate() : c.obs.target;
-  return w.exists ? w.revision : std::string();
+  if (!c.tracks.roles_swap) return c.obs.target.revision;
+  const WorkloadView& w = c.candidate();
+  return w.exists && w.revision != c.state().baseline ? w.revision : std::string();
 }
 
 bool InWindow(const Context& c, const std::string& revision) {
@@ -186,6 +187,7 @@ void Adopt(Context& c) {
   }
   c.Edit().stable = stable;
   c.Edit().history.push_back({stable, c.obs.now});
+  if (c.tracks.roles_swap && c.candidate().exists) c.Edit().baseline = c.candidate().revision;
   c.Decide(Verdict::kAdopt, StrCat("taken over with revision ", stable)).revision = stable;
   c.Enter(Phase::kIdle);
 }

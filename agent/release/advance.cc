@@ -9,7 +9,10 @@ namespace {
 void AdvanceRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
   if (w.revision != c.rel().candidate) {
-    if (w.revision == c.rel().stable || c.state().Quarantined(w.revision, c.obs.now) != nullptr) {
+    if (c.observing()) {
+      Complete(c, "superseded", StrCat("revision ", w.revision, " takes its place"));
+    } else if (w.revision == c.rel().stable ||
+               c.state().Quarantined(w.revision, c.obs.now) != nullptr) {
       BeginRollback(c, "the template was replaced", "rollguard", {}, false, true);
     } else {
       Complete(c, "superseded", StrCat("revision ", w.revision, " takes its place"));

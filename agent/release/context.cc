@@ -8,10 +8,27 @@
 
 namespace rollguard::release {
 
+namespace {
+
+// Routers that name the two sides by place, not by Service, change them with the roles.
+void SwapPlaces(std::vector<spec::Routing>& routing) {
+  for (spec::Routing& one : routing) {
+    if (auto* generic = std::get_if<spec::GenericRouting>(&one.settings)) {
+      std::swap(generic->stable_path, generic->candidate_path);
+    } else if (auto* istio = std::get_if<spec::IstioRouting>(&one.settings)) {
+      if (!istio->destination_rule) continue;
+      std::swap(istio->destination_rule->stable_subset, istio->destination_rule->candidate_subset);
+    }
+  }
+}
+
+}  // namespace
+
 Context::Context(const spec::Guard& g, const Observation& o, StepResult& r)
     : guard(g), obs(o), out_(r) {
   const bool bypass = r.state.release && r.state.release->bypass;
   plan = CompilePlan(g, bypass);
+  if (r.state.swapped) SwapPlaces(plan.routing);
   if (plan.kind == Plan::Kind::kSibling) tracks = TracksOf(g, r.state, o);
 }
 

@@ -119,7 +119,11 @@ int64_t CeilShare(int64_t weight, int64_t total) { return (weight * total + 99) 
 
 Plan CompilePlan(const spec::Guard& guard, bool bypass) {
   Plan plan = std::visit(Compile{}, guard.strategy);
-  if (bypass && plan.kind == Plan::Kind::kSibling) {
+  if (!plan.second.empty()) plan.hold = false;  // only routes and replicas are ours there
+  // Who only observes sees the owner's own rollout, whatever the strategy would do.
+  const bool observing = guard.mode == spec::Mode::kObserve;
+  if (observing) plan.hold = false;
+  if ((bypass || observing) && plan.kind == Plan::Kind::kSibling) {
     plan.kind = Plan::Kind::kRolling;
     plan.steps.clear();
     plan.after = nullptr;

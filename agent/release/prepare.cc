@@ -25,6 +25,7 @@ int64_t FirstNeed(const Context& c) {
 
 // True when the template moved on and the release was ended for it.
 bool EndedBySuperseding(Context& c) {
+  if (c.plan.kind == Plan::Kind::kRolling) return false;  // Advance and Bake see to it
   if (c.tracks.roles_swap) {
     if (!c.candidate().exists || c.candidate().revision == c.rel().candidate) return false;
     BeginRollback(c, "the candidate's template was replaced", "rollguard", {}, false, true);

@@ -6,6 +6,11 @@
 namespace rollguard::release {
 
 void Remove(Context& c) {
+  if (c.observing()) {
+    if (c.active()) Complete(c, "superseded", "the guard is deleted");
+    c.out().finalized = true;
+    return;
+  }
   if (c.active()) {
     const Phase phase = c.state().phase;
     if (phase == Phase::kVerifying) {

@@ -312,18 +312,23 @@ void StayHeld(Context& c) {
   }
 }
 
-void Complete(Context& c, const std::string& outcome, const std::string& reason) {
+void Complete(Context& c, const std::string& asked, const std::string& reason) {
   const ReleaseState rel = c.rel();
+  const bool promoted = asked == "promoted";
+  const std::string outcome = promoted && c.observing() && rel.trigger ? "wouldRollBack" : asked;
   c.Decide(Verdict::kComplete, StrCat(outcome, ": ", reason));
   if (!rel.background_run.empty()) c.Do(StopAnalysis{rel.background_run});
   GuardState& state = c.Edit();
   state.last = LastOutcome{rel.id, rel.candidate, outcome, reason, c.obs.now};
-  if (outcome == "promoted") {
+  if (promoted) {
     state.stable = rel.candidate;
     state.history.push_back({rel.candidate, c.obs.now});
     if (state.history.size() > GuardState::kMaxHistory) state.history.erase(state.history.begin());
     if (state.retry == rel.candidate) state.retry.clear();
-    if (c.tracks.roles_swap) state.swapped = !state.swapped;
+    if (c.tracks.roles_swap) {
+      state.swapped = !state.swapped;
+      state.baseline = rel.stable;
+    }
     c.Tell("promoted", spec::RuleSeverity::kLow, reason);
   }
   state.release.reset();

@@ -72,6 +72,15 @@ void Quarantine(Context& c, const std::string& revision, const std::string& reas
 void BeginRollback(Context& c, const std::string& reason, const std::string& actor,
                    std::vector<Signal> signals, bool quarantine, bool person) {
   if (!c.active() || c.state().phase == Phase::kRollingBack) return;
+  if (c.observing()) {
+    if (c.rel().trigger) return;
+    const std::string text = StrCat("would roll back: ", reason);
+    Trigger noted{reason,    c.Decide(Verdict::kRollBack, text, actor, std::move(signals)).id,
+                  actor,     {},
+                  c.obs.now, false};
+    c.EditRelease().trigger = std::move(noted);
+    return;
+  }
   if (!person) {
     const std::string limit = Limit(c);
     if (!limit.empty()) {

@@ -140,6 +140,7 @@ Json ToJson(const GuardState& state) {
   if (state.pause_conflicts != 0) out.Set("pauseConflicts", state.pause_conflicts);
   if (!state.pause_version.empty()) out.Set("pauseVersion", state.pause_version);
   if (state.released) out.Set("released", true);
+  if (!state.baseline.empty()) out.Set("baseline", state.baseline);
   if (state.swapped) out.Set("swapped", true);
   return out;
 }
@@ -175,6 +176,7 @@ Expected<GuardState> StateFromJson(const Json& status) {
   state.pause_conflicts = status.At("pauseConflicts").IntOr(0);
   state.pause_version = status.At("pauseVersion").Str();
   state.released = status.At("released").BoolOr(false);
+  state.baseline = status.At("baseline").Str();
   state.swapped = status.At("swapped").BoolOr(false);
   return state;
 }

@@ -154,6 +154,7 @@ struct GuardState {
   int64_t pause_conflicts = 0;       // times someone unpaused the target behind our back
   std::string pause_version;         // resourceVersion of the target we last put on hold
   bool released = false;             // a person took the hold off; it stays off until `resume`
+  std::string baseline;              // two Deployments: the idle one's revision that is no news
   bool swapped = false;              // two Deployments: the second one holds production
   std::vector<std::string> handled;  // ids of the last commands that were carried out
 

@@ -278,7 +278,8 @@ Status PlanSplit(const spec::IstioRouting& s, const Tracks& t, const Split& spli
   const ObjectId id = VirtualServiceId(s, t);
   const Json* current = view(id);
   if (current == nullptr) return NotThere(id);
-  if (s.destination_rule) {
+  // With two Deployments the subsets are the owner's.
+  if (s.destination_rule && !t.roles_swap) {
     if (Status rule = PlanRule(s, t, view, out); !rule) return rule;
   }
   Json desired = RestedVirtualService(*current, s, t);

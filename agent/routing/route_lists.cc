@@ -45,7 +45,9 @@ const Json* MemoOf(const Json& memos, const Json& route, size_t& unnamed) {
   return nullptr;
 }
 
+// Only a route that was mirrored has members put away; otherwise they are the owner's to change.
 void RestMembers(Json& route, const RouteLists& lists, const Json& memo) {
+  if (memo.Find("members") == nullptr) return;
   for (const std::string& member : lists.mirror_members) {
     const Json* was = memo.At("members").Find(member);
     if (was != nullptr) {
@@ -62,6 +64,12 @@ Json SaveMembers(const Json& route, const RouteLists& lists) {
     if (const Json* value = route.Find(member)) saved.Set(member, *value);
   }
   return saved;
+}
+
+bool Mirrored(const RouteLists& lists, const Split& split) {
+  return lists.mirror && std::any_of(split.mirrors.begin(), split.mirrors.end(), [](const auto& m) {
+           return m.match.empty() && m.percent > 0;
+         });
 }
 
 // The routes that go before one owner's route.
@@ -119,9 +127,9 @@ Status SplitRoutes(Json& object, const RouteLists& lists, const Split& split) {
     Json& list = *route.Find(lists.destinations);
     auto kept = SplitList(list, lists.shape, split.candidate);
     if (!kept) return kept.error();
-    memos.Push(Json::Obj({{"name", route.At("name").Str()},
-                          {"list", std::move(*kept)},
-                          {"members", SaveMembers(owner, lists)}}));
+    Json remembered = Json::Obj({{"name", owner.At("name").Str()}, {"list", std::move(*kept)}});
+    if (Mirrored(lists, split)) remembered.Set("members", SaveMembers(owner, lists));
+    memos.Push(std::move(remembered));
     Json destination;
     for (const Json& entry : owner.At(lists.destinations).items()) {
       if (lists.shape.is_stable(entry)) destination = lists.shape.to_candidate(entry);
