@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <utility>
 
 #include "agent/base/text.h"
 #include "agent/sim/kube_metrics.h"
@@ -66,6 +67,7 @@ struct Traffic::Impl {
   KubeMetrics kube;
   int pods_type;
   uint64_t seen_version = 0;
+  bool started = false;
   std::map<ObjectKey, std::unique_ptr<PodLoad>> loads;
   std::vector<std::unique_ptr<PodLoad>> gone;  // still in some picture, or with series to end
   std::vector<std::unique_ptr<FlowState>> flows;
@@ -267,6 +269,7 @@ void Traffic::Replace(size_t flow, Flow changed) {
 }
 
 void Traffic::Start() {
+  if (std::exchange(impl_->started, true)) return;
   Scheduler& scheduler = impl_->api.scheduler();
   auto alive = impl_->alive;
   auto tick = std::make_shared<std::function<void()>>();

@@ -58,7 +58,7 @@ class Traffic {
   void SetSink(MetricSink* sink) { sink_ = sink; }
   // A metrics outage: scrapes are skipped (and `up` is not written) while set.
   void SetScrapesDown(bool down) { scrapes_down_ = down; }
-  void Start();  // begins ticking and scraping from now
+  void Start();  // begins ticking and scraping from now; once is enough
 
   const TrafficTotals& Totals(size_t flow) const;
   TrafficTotals Total() const;

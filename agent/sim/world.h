@@ -45,7 +45,7 @@ class World {
 
   // Creates objects (one, or a List) and lets nothing run. See ApiServer::Load.
   Status Load(const Json& object);
-  // A client's connection, seeded from the world's seed and a counter.
+  // A client's connection, seeded from the world's seed and a counter. It goes before the world.
   std::unique_ptr<SimCluster> Connect(const FaultPlan& faults = {});
   // Runs until the Deployment's rollout is complete (observed, updated, available) or time is up.
   bool WaitForDeployment(std::string_view ns, std::string_view name, Duration limit);

@@ -37,6 +37,22 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 )";
 
+constexpr const char* kLoad = R"(apiVersion: sim.rollguard.dev/v1
+kind: Flow
+metadata: {name: users}
+spec: {service: web, requestsPerSecond: 50}
+---
+apiVersion: sim.rollguard.dev/v1
+kind: Behaviour
+metadata: {name: bad}
+spec: {image: "shop:1", errorRatio: 0.5}
+---
+apiVersion: sim.rollguard.dev/v1
+kind: Behaviour
+metadata: {name: typo}
+spec: {image: "shop:1", erorRatio: 0.25}
+)";
+
 struct Outcome {
   int code = -1;
   std::string text;
@@ -151,11 +167,22 @@ TEST_CASE("kubectl works against the simulated cluster") {
                {"delete -f " + dir + "/v2.yaml", 0, "deleted"},
                {"wait --for=delete pod -l app=web --timeout=30s", 0, ""},
            });
+    // The scenario is objects: a behaviour that is wrong says so, a load shows in the metrics.
+    std::ofstream(dir + "/load.yaml") << kLoad;
+    RunSteps(k, {
+                    {"apply -f " + dir + "/load.yaml", 0, "flow.sim.rollguard.dev/users created"},
+                    {"get behaviours typo -o jsonpath='{.status.message}'", 0,
+                     "did you mean \"errorRatio\"?"},
+                });
     Outcome watch = Shell("(sleep 1; " + k + " apply -f " + dir +
                           "/v1.yaml >/dev/null) & timeout 4 " + k + " get pods -w; wait");
     INFO(watch.text);
     for (auto state : {"Pending", "ContainerCreating", "Running"})
       CHECK(watch.text.find(state) != std::string::npos);
+    Outcome page = Shell("for i in $(seq 100); do " + k +
+                         " get --raw /metrics | grep 'requests_total{code=\"500\".* [1-9]' && "
+                         "break; sleep 0.1; done");
+    CHECK(page.text.find("http_requests_total{code=\"500\"") != std::string::npos);
   }
   std::filesystem::remove_all(dir);
 }
