@@ -132,8 +132,9 @@ NodeId Cutter::VisitAbsent(NodeId id, const CallNode& n) {
     if (classes_[arg].kind != FoldKind::kKeyed) return GiveUp();
     Query probe = Extract(query_, arg);
     if (over_time) {
-      CallNode present{FindFunction("present_over_time"), {probe.root}};
-      probe.root = probe.Add(std::move(present), ValueType::kVector);
+      // Keeps the name: series that differ in nothing else are no error to absent_over_time.
+      CallNode last{FindFunction("last_over_time"), {probe.root}};
+      probe.root = probe.Add(std::move(last), ValueType::kVector);
     }
     AggregateNode group;
     group.op = AggregateOp::kGroup;

@@ -6,6 +6,7 @@
 #include "agent/promql/parser.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "agent/base/text.h"
 #include "agent/promql/check.h"
@@ -181,7 +182,8 @@ NodeId Parser::Unary() {
   if (id == kNoNode) return kNoNode;
   Span span{sign.span.begin, query_[id].span.end};
   if (auto* number = std::get_if<NumberNode>(&query_[id].is)) {
-    if (sign.kind == kSub) number->value = -number->value;
+    // A NaN has no sign that anyone could write down.
+    if (sign.kind == kSub && !std::isnan(number->value)) number->value = -number->value;
     query_[id].span = span;
     return id;
   }

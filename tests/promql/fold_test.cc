@@ -113,7 +113,7 @@ TEST_CASE("every form folds as the algebra says", "[promql][fold]") {
        "\"k\", \"a\", \"k\", \"\"), \"l\", \"m\", \"l\", \"\") 0.0"},
       {R"q(absent(sum(x{k="KEY"})))q", "sum by (k) (x{k=~\"a|b|c\"})\n= absent(<result 0>) 0.0"},
       {R"q(absent_over_time(x{k="KEY"}[5m]))q",
-       "group by (k) (present_over_time(x{k=~\"a|b|c\"}[5m]))\n= label_replace(absent(<result 0>), "
+       "group by (k) (last_over_time(x{k=~\"a|b|c\"}[5m]))\n= label_replace(absent(<result 0>), "
        "\"k\", \"a\", \"k\", \"\") 0.0"},
       {R"q(sum(x{k="KEY"}) / scalar(sum(y{k="KEY"})))q",
        "sum by (k) (x{k=~\"a|b|c\"})\nsum by (k) (y{k=~\"a|b|c\"})\n"
