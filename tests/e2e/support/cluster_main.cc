@@ -6,6 +6,8 @@
 //   ROLLGUARD_E2E_ETCD      the store's URL, when the cluster is ours
 //   ROLLGUARD_E2E_TOKEN     a token of the user "viewer", when the cluster is ours
 // A cluster that $KUBECONFIG names is used as it is; it gets fake nodes only when it has none.
+//
+// e2e_cluster --sim -- COMMAND...: the same with `rollguard sim` ($ROLLGUARD_BIN) for a cluster.
 #include <signal.h>
 
 #include <atomic>
@@ -45,12 +47,36 @@ int RunCommand(const std::vector<std::string>& command, const ProcessOptions& op
   }
 }
 
-int Main(const std::vector<std::string>& command) {
-  struct sigaction action = {};
-  action.sa_handler = OnSignal;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+constexpr const char* kSimBehaviours = R"(
+apiVersion: sim.rollguard.dev/v1
+kind: Behaviour
+metadata: {name: never-ready}
+spec: {image: never-ready, neverReady: true}
+---
+apiVersion: sim.rollguard.dev/v1
+kind: Behaviour
+metadata: {name: job-fails}
+spec: {image: job-fails, jobFails: true}
+)";
 
+int SimMain(const std::vector<std::string>& command) {
+  const TempDir dir("sim");
+  const std::string kubeconfig = dir.path() + "/kubeconfig";
+  auto server = Process::Start(
+      {Variable("ROLLGUARD_BIN"), "sim", "--speed", "20", "--kubeconfig", kubeconfig, "--token",
+       StrCat(kViewerToken, "=", kViewerUser), "--load", dir.Write("sim.yaml", kSimBehaviours)},
+      {.log = dir.path() + "/log", .directory = "", .env = {}});
+  if (!server.ok()) return Fail(server.error().message);
+  const bool ready =
+      PollUntil([&] { return !ReadFile(kubeconfig).empty() || !(*server)->Running(); },
+                std::chrono::seconds(30));
+  if (!ready || !(*server)->Running()) return Fail(ReadFile(dir.path() + "/log"));
+  ProcessOptions options;
+  options.env = {{"KUBECONFIG", kubeconfig}, {"ROLLGUARD_E2E_TOKEN", kViewerToken}};
+  return RunCommand(command, options);
+}
+
+int RealMain(const std::vector<std::string>& command) {
   ProcessOptions options;
   options.env = {{"ROLLGUARD_E2E", "1"}};
   std::string kubeconfig = Variable("KUBECONFIG");
@@ -89,9 +115,17 @@ int Main(const std::vector<std::string>& command) {
 }  // namespace rollguard::testing
 
 int main(int argc, char** argv) {
-  if (argc < 3 || std::string(argv[1]) != "--") {
-    std::fprintf(stderr, "usage: e2e_cluster -- COMMAND...\n");
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const bool sim = !words.empty() && words[0] == "--sim";
+  if (sim) words.erase(words.begin());
+  if (words.size() < 2 || words[0] != "--") {
+    std::fprintf(stderr, "usage: e2e_cluster [--sim] -- COMMAND...\n");
     return 2;
   }
-  return rollguard::testing::Main(std::vector<std::string>(argv + 2, argv + argc));
+  words.erase(words.begin());
+  struct sigaction action = {};
+  action.sa_handler = rollguard::testing::OnSignal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  return sim ? rollguard::testing::SimMain(words) : rollguard::testing::RealMain(words);
 }
