@@ -131,7 +131,7 @@ TEST_CASE("no value changes what a query means", "[promql][bind]") {
   const char* kTemplates[] = {R"q(x{v="$v"})q",   R"q(x{v=~"$v"})q",         R"q(x{v=~"a${v}b"})q",
                               R"q(x{v=~"$v+"})q", R"q(x{v=~"(q|${v}) ?"})q", R"q(x{v=~"\\0$v"})q"};
   Random random(11);
-  for (int round = 0; round < 3000; ++round) {
+  for (size_t round = 0; round < 3000; ++round) {
     std::string value;
     for (uint64_t n = random.Below(6); n > 0; --n)
       value += kPieces[random.Below(std::size(kPieces))];
