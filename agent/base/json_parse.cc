@@ -41,7 +41,9 @@ class Parser {
   }
 
   void SkipSpace() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() &&
+           std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
 
   bool Take(char c) {
@@ -265,8 +267,9 @@ class Parser {
 
 Expected<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
-    return Error(ErrorCode::kTooLarge, StrCat("JSON of ", text.size(), " bytes is larger than the limit of ",
-                                              limits.max_bytes, " bytes"));
+    return Error(ErrorCode::kTooLarge,
+                 StrCat("JSON of ", text.size(), " bytes is larger than the limit of ",
+                        limits.max_bytes, " bytes"));
   }
   return Parser(text, limits).Run();
 }

@@ -44,7 +44,8 @@ Expected<Place> Locate(Json& root, std::string_view path) {
     at = Step(*at, Unescape(tokens[i]));
     if (at == nullptr) return Bad(path, "nothing there");
   }
-  if (!at->is_object() && !at->is_array()) return Bad(path, "the parent is neither object nor array");
+  if (!at->is_object() && !at->is_array())
+    return Bad(path, "the parent is neither object nor array");
   return Place{at, Unescape(tokens.back())};
 }
 
@@ -104,7 +105,8 @@ Status ApplyOne(Json& root, const Json& operation) {
   if (path_value == nullptr || !path_value->is_string()) return Bad("", "a path is missing");
   std::string path = path_value->Str();
   const Json* value = operation.Find("value");
-  if ((op == "add" || op == "replace" || op == "test") && value == nullptr) return Bad(path, "a value is missing");
+  if ((op == "add" || op == "replace" || op == "test") && value == nullptr)
+    return Bad(path, "a value is missing");
   if (op == "add") return AddAt(root, path, *value);
   if (op == "remove") return RemoveAt(root, path);
   if (op == "replace") return ReplaceAt(root, path, *value);
@@ -155,13 +157,16 @@ Json MakeMergePatch(const Json& from, const Json& to) {
   for (const auto& [key, value] : to.members()) {
     const Json* before = from.Find(key);
     if (before != nullptr && *before == value) continue;
-    patch.Set(key, before != nullptr && before->is_object() && value.is_object() ? MakeMergePatch(*before, value) : value);
+    patch.Set(key, before != nullptr && before->is_object() && value.is_object()
+                       ? MakeMergePatch(*before, value)
+                       : value);
   }
   return patch;
 }
 
 Status ApplyJsonPatch(Json& target, const Json& patch) {
-  if (!patch.is_array()) return Error(ErrorCode::kInvalid, "a JSON patch must be an array of operations");
+  if (!patch.is_array())
+    return Error(ErrorCode::kInvalid, "a JSON patch must be an array of operations");
   Json copy = target;
   for (const Json& operation : patch.items()) {
     if (Status done = ApplyOne(copy, operation); !done) return done;

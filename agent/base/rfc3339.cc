@@ -100,8 +100,8 @@ Expected<Time> ParseRfc3339(std::string_view text) {
                                    std::chrono::month(static_cast<unsigned>(month)),
                                    std::chrono::day(static_cast<unsigned>(day))};
   if (!in.ok || !in.text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 60) {
-    return Error(ErrorCode::kInvalid, StrCat("invalid time ", Quote(text),
-                                             ": write it like 2026-11-02T10:00:00Z"));
+    return Error(ErrorCode::kInvalid,
+                 StrCat("invalid time ", Quote(text), ": write it like 2026-11-02T10:00:00Z"));
   }
   return Time(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
          std::chrono::minutes(minute - offset) + std::chrono::seconds(second) + Duration(millis);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of commands. A command's file declares `extern const Command k...Command`.
-#include "agent/cli/command.h"
-
 #include <vector>
+
+#include "agent/cli/command.h"
 
 namespace rollguard::cli {
 
@@ -24,21 +24,10 @@ extern const Command kVersionCommand;
 
 std::span<const Command> Commands() {
   static const std::vector<Command> commands = {
-      kCheckCommand,
-      kAnalysisJudgeCommand,
-      kAnalysisRunCommand,
-      kAnalysisQueryCommand,
-      kCompareCommand,
-      kPromqlEvalCommand,
-      kPromqlFoldCommand,
-      kPromqlFormatCommand,
-      kPromqlParseCommand,
-      kQueryCommand,
-      kRehearseCommand,
-      kSchemaCommand,
-      kSimCommand,
-      kTestCommand,
-      kVersionCommand,
+      kCheckCommand,       kAnalysisJudgeCommand, kAnalysisRunCommand, kAnalysisQueryCommand,
+      kCompareCommand,     kPromqlEvalCommand,    kPromqlFoldCommand,  kPromqlFormatCommand,
+      kPromqlParseCommand, kQueryCommand,         kRehearseCommand,    kSchemaCommand,
+      kSimCommand,         kTestCommand,          kVersionCommand,
   };
   return commands;
 }

@@ -11,7 +11,8 @@ namespace rollguard::cli {
 namespace {
 
 void PrintOverview(std::FILE* out) {
-  std::fputs("rollguard guards releases on Kubernetes.\n\nusage: rollguard COMMAND [ARGUMENTS]\n\n", out);
+  std::fputs("rollguard guards releases on Kubernetes.\n\nusage: rollguard COMMAND [ARGUMENTS]\n\n",
+             out);
   for (const Command& c : Commands()) {
     std::fprintf(out, "  %-16.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(),
                  static_cast<int>(c.summary.size()), c.summary.data());
@@ -31,7 +32,8 @@ bool WantsHelp(std::span<const std::string_view> args) {
 std::vector<const Command*> Group(std::string_view word) {
   std::vector<const Command*> found;
   for (const Command& c : Commands()) {
-    if (c.name.size() > word.size() && c.name.substr(0, word.size()) == word && c.name[word.size()] == ' ') {
+    if (c.name.size() > word.size() && c.name.substr(0, word.size()) == word &&
+        c.name[word.size()] == ' ') {
       found.push_back(&c);
     }
   }
@@ -40,8 +42,8 @@ std::vector<const Command*> Group(std::string_view word) {
 
 int PrintGroup(std::FILE* out, const std::vector<const Command*>& group, int code) {
   for (const Command* c : group) {
-    std::fprintf(out, "  rollguard %-20.*s %.*s\n", static_cast<int>(c->name.size()), c->name.data(),
-                 static_cast<int>(c->summary.size()), c->summary.data());
+    std::fprintf(out, "  rollguard %-20.*s %.*s\n", static_cast<int>(c->name.size()),
+                 c->name.data(), static_cast<int>(c->summary.size()), c->summary.data());
   }
   return code;
 }
@@ -49,8 +51,8 @@ int PrintGroup(std::FILE* out, const std::vector<const Command*>& group, int cod
 int Unknown(std::string_view word) {
   std::vector<std::string_view> names;
   for (const Command& c : Commands()) names.push_back(c.name.substr(0, c.name.find(' ')));
-  std::string message = StrCat("rollguard: unknown command ", Quote(word), Suggestion(word, names), "\n",
-                               "`rollguard --help` lists the commands.\n");
+  std::string message = StrCat("rollguard: unknown command ", Quote(word), Suggestion(word, names),
+                               "\n", "`rollguard --help` lists the commands.\n");
   std::fputs(message.c_str(), stderr);
   return kUsage;
 }
@@ -75,7 +77,8 @@ int Main(std::span<const std::string_view> args) {
   std::string_view first = args[0] == "--version" ? "version" : args[0];
   for (const Command& c : Commands()) {
     if (c.name == first) return RunCommand(c, args.subspan(1));
-    if (args.size() > 1 && c.name == StrCat(first, " ", args[1])) return RunCommand(c, args.subspan(2));
+    if (args.size() > 1 && c.name == StrCat(first, " ", args[1]))
+      return RunCommand(c, args.subspan(2));
   }
   auto group = Group(first);
   if (group.empty()) return Unknown(first);

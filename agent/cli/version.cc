@@ -15,6 +15,7 @@ int Run(std::span<const std::string_view>) {
 
 extern const Command kVersionCommand;
 const Command kVersionCommand = {"version", "print the version",
-                                 "usage: rollguard version\n\nPrints the version of this binary.\n", Run};
+                                 "usage: rollguard version\n\nPrints the version of this binary.\n",
+                                 Run};
 
 }  // namespace rollguard::cli

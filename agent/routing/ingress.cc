@@ -80,8 +80,7 @@ Json NewCanary(const spec::NginxRouting& s, const Tracks& t, const ObjectId& id,
     }
   }
   const Json ours = CanaryAnnotations(s, split);
-  for (const auto& [key, value] : ours.members())
-    annotations.Set(key, value);
+  for (const auto& [key, value] : ours.members()) annotations.Set(key, value);
   metadata.Set("annotations", std::move(annotations));
   return Json::Obj({{"apiVersion", id.api_version},
                     {"kind", id.kind},

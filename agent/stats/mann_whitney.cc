@@ -162,8 +162,8 @@ std::optional<Judgement> Trivial(const std::vector<double>& x, const std::vector
     return Plain(Class::kNodata, reason);
   }
   if (x.size() < options.min_points || y.size() < options.min_points) {
-    return Plain(Class::kNodata, StrCat("too few samples to tell: ", x.size(), " and ", y.size(), ", needed are ",
-                                        options.min_points, " on either side"));
+    return Plain(Class::kNodata, StrCat("too few samples to tell: ", x.size(), " and ", y.size(),
+                                        ", needed are ", options.min_points, " on either side"));
   }
   std::vector<double> a = x;
   std::vector<double> b = y;

@@ -9,8 +9,9 @@
 namespace rollguard {
 
 TEST_CASE("JSON: what is read is what is printed", "[base][json]") {
-  for (const char* text : {"null", "true", "0", "-12", "1.5", "\"a\\nb\"", "[]", "{}", "[1,[2,{\"a\":null}]]",
-                           "{\"b\":1,\"a\":[true,false]}", "9007199254740993"}) {
+  for (const char* text :
+       {"null", "true", "0", "-12", "1.5", "\"a\\nb\"", "[]", "{}", "[1,[2,{\"a\":null}]]",
+        "{\"b\":1,\"a\":[true,false]}", "9007199254740993"}) {
     INFO(text);
     auto value = ParseJson(text);
     REQUIRE(value.ok());
@@ -21,14 +22,18 @@ TEST_CASE("JSON: what is read is what is printed", "[base][json]") {
 }
 
 TEST_CASE("JSON: what is not JSON is refused with its place", "[base][json]") {
-  for (const char* text : {"", "{", "[1,]", "{\"a\":1,}", "01", "1.", "nul", "\"a", "\"\\x\"", "\"\\ud800\"", "1 2",
-                           "{\"a\":1,\"a\":2}", "{a:1}", "\"\x01\"", "\"\xff\"", "'a'", "[1 2]", "+1", ".5", "1e"}) {
+  for (const char* text :
+       {"",      "{",        "[1,]",     "{\"a\":1,}",  "01",    "1.",
+        "nul",   "\"a",      "\"\\x\"",  "\"\\ud800\"", "1 2",   "{\"a\":1,\"a\":2}",
+        "{a:1}", "\"\x01\"", "\"\xff\"", "'a'",         "[1 2]", "+1",
+        ".5",    "1e"}) {
     INFO(text);
     CHECK_FALSE(ParseJson(text).ok());
   }
   CHECK(ParseJson("{\n  \"a\" 1}").error().message == "invalid JSON at 2:7: expected ':'");
   CHECK_FALSE(ParseJson(std::string(100'000, '[')).ok());
-  CHECK(ParseJson(std::string(100, 'x'), {.max_depth = 4, .max_bytes = 10}).error().code == ErrorCode::kTooLarge);
+  CHECK(ParseJson(std::string(100, 'x'), {.max_depth = 4, .max_bytes = 10}).error().code ==
+        ErrorCode::kTooLarge);
 }
 
 TEST_CASE("JSON: numbers that JSON has no words for", "[base][json]") {
@@ -50,13 +55,19 @@ TEST_CASE("merge patches", "[base][json]") {
 
 TEST_CASE("JSON patches are all or nothing", "[base][json]") {
   Json target = *ParseJson(R"({"a":[1,2,3],"x/y":{"~":1}})");
-  CHECK(ApplyJsonPatch(target, *ParseJson(R"([{"op":"add","path":"/a/1","value":9},{"op":"remove","path":"/a/0"},
+  CHECK(
+      ApplyJsonPatch(
+          target, *ParseJson(R"([{"op":"add","path":"/a/1","value":9},{"op":"remove","path":"/a/0"},
       {"op":"test","path":"/x~1y/~0","value":1},{"op":"move","from":"/a/0","path":"/b"},
       {"op":"add","path":"/a/-","value":4},{"op":"copy","from":"/b","path":"/c"}])"))
-            .ok());
+          .ok());
   CHECK(target.Canonical() == R"({"a":[2,3,4],"b":9,"c":9,"x/y":{"~":1}})");
   Json before = target;
-  CHECK_FALSE(ApplyJsonPatch(target, *ParseJson(R"([{"op":"remove","path":"/b"},{"op":"test","path":"/a/0","value":7}])")).ok());
+  CHECK_FALSE(
+      ApplyJsonPatch(
+          target,
+          *ParseJson(R"([{"op":"remove","path":"/b"},{"op":"test","path":"/a/0","value":7}])"))
+          .ok());
   CHECK(target == before);
 }
 

@@ -32,7 +32,8 @@ struct Data {
     for (size_t i = 0; i < values.size(); ++i) {
       Millis t = kStart + static_cast<Millis>(i) * kInterval;
       if (!store.Append(id, t, values[i])) std::abort();
-      openmetrics += StrCat(ReplaceAll(labels.ToString(), ", ", ","), " ", FormatNumber(values[i]), " ", t / 1000, "\n");
+      openmetrics += StrCat(ReplaceAll(labels.ToString(), ", ", ","), " ", FormatNumber(values[i]),
+                            " ", t / 1000, "\n");
     }
   }
 };

@@ -108,7 +108,8 @@ TEST_CASE("yaml: what is refused, and where") {
        "{a: int \"1\", b: int \"2\", a: int \"3\"} ! 3:1+1 the key \"a\" is there twice"},
       {"merge key", "a: &x {b: 1}\nc:\n  <<: *x\n",
        "3:3+2 merge keys (<<) are not supported; write the fields out"},
-      {"content after the root", "a: 1\n- b\n", "2:1+1 end of map not found (is this line indented as its neighbours are?)"},
+      {"content after the root", "a: 1\n- b\n",
+       "2:1+1 end of map not found (is this line indented as its neighbours are?)"},
       {"content after a flow root", "{a: 1}\nb: 2\n",
        "{a: int \"1\"} ! 2:1+1 content after the end of the document (a new document begins with "
        "---)"},
