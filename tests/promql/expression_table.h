@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 namespace rollguard::promql {
 
@@ -12,6 +13,10 @@ struct ExpressionRow {
   bool accepted;
 };
 
-std::span<const ExpressionRow> ExpressionTable();
+std::span<const ExpressionRow> OperandRows();
+std::span<const ExpressionRow> OperatorRows();
+
+// All of them.
+const std::vector<ExpressionRow>& ExpressionTable();
 
 }  // namespace rollguard::promql

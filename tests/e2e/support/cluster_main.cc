@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 
 #include "agent/base/text.h"
 #include "agent/kube/config.h"
@@ -37,13 +38,18 @@ int Fail(const std::string& why) {
   return 1;
 }
 
-// Runs to its end, handing on what it is asked to stop by.
-int RunCommand(const std::vector<std::string>& command, const ProcessOptions& options) {
+// Runs to its end, handing on what it is asked to stop by; stops it when the cluster is no more.
+int RunCommand(const std::vector<std::string>& command, const ProcessOptions& options,
+               const std::function<Status()>& check) {
   auto child = Process::Start(command, options);
   if (!child.ok()) return Fail(child.error().message);
   while (true) {
     if (const auto code = (*child)->WaitFor(std::chrono::milliseconds(200))) return *code;
     if (const int signal = g_signal.exchange(0); signal != 0) (*child)->Signal(signal);
+    if (const Status alive = check(); !alive.ok()) {
+      (*child)->Stop();
+      return Fail(alive.error().message);
+    }
   }
 }
 
@@ -73,7 +79,10 @@ int SimMain(const std::vector<std::string>& command) {
   if (!ready || !(*server)->Running()) return Fail(ReadFile(dir.path() + "/log"));
   ProcessOptions options;
   options.env = {{"KUBECONFIG", kubeconfig}, {"ROLLGUARD_E2E_TOKEN", kViewerToken}};
-  return RunCommand(command, options);
+  return RunCommand(command, options, [&]() -> Status {
+    if ((*server)->Running()) return {};
+    return Error(ErrorCode::kUnavailable, ReadFile(dir.path() + "/log"));
+  });
 }
 
 int RealMain(const std::vector<std::string>& command) {
@@ -104,11 +113,8 @@ int RealMain(const std::vector<std::string>& command) {
   if (!ours.ok()) return Fail(ours.error().message);
   std::fprintf(stderr, "e2e_cluster: %s is ready (%s)\n", config->server.c_str(),
                *ours ? "nodes are played" : "with its own nodes");
-  const int code = RunCommand(command, options);
-  if (cluster) {
-    if (const Status alive = cluster->Check(); !alive.ok()) return Fail(alive.error().message);
-  }
-  return code;
+  return RunCommand(command, options,
+                    [&]() -> Status { return cluster ? cluster->Check() : Status(); });
 }
 
 }  // namespace
