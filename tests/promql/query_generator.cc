@@ -299,6 +299,22 @@ std::string QueryGenerator::LabelCall(int depth) {
   return StrCat("label_join(", Vector(depth - 1), ", \"", Pick(kNames), "\", \"-\"", sources, ")");
 }
 
+// What turns a difference in the last digit into a large one: asked of samples as they were
+// written.
+std::string QueryGenerator::Amplifying() {
+  static const char* const kFunctions[] = {"exp", "sin", "cos", "tan", "sinh", "cosh", "timestamp"};
+  static const char* const kOperators[] = {"%", "^", "atan2"};
+  std::string samples = Selector() + Shift(false);
+  if (random_.Chance(0.5)) return StrCat(Pick(kFunctions), "(", samples, ")");
+  std::string op = StrCat(" ", Pick(kOperators), " ");
+  switch (random_.Below(4)) {
+    case 0: return StrCat(samples, op, Number());
+    case 1: return StrCat(Number(), op, samples);
+    case 2: return StrCat("m", op, "n", Shift(false));
+    default: return StrCat("m", op, "on (g) group_left ", random_.Chance(0.5) ? "whole" : "small");
+  }
+}
+
 std::string QueryGenerator::Call(int depth) {
   static const char* const kNumbers[] = {
       "abs",         "ceil",          "floor", "sqrt",   "ln",    "log2",        "log10",
@@ -311,7 +327,11 @@ std::string QueryGenerator::Call(int depth) {
   static const char* const kDates[] = {"minute",       "hour",        "day_of_week",
                                        "day_of_month", "day_of_year", "days_in_month",
                                        "month",        "year"};
-  switch (random_.Below(20)) {
+  switch (random_.Below(24)) {
+    case 12:
+    case 13:
+    case 14:
+    case 15: return Amplifying();
     case 0: return StrCat("clamp(", Vector(depth - 1), ", ", Scalar(1), ", ", Scalar(1), ")");
     case 1: return StrCat("clamp_min(", Vector(depth - 1), ", ", Scalar(1), ")");
     case 2: return StrCat("clamp_max(", Vector(depth - 1), ", ", Scalar(1), ")");

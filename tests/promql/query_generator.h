@@ -33,6 +33,7 @@ class QueryGenerator {
   std::string Distinct();  // vectors whose values never tie
   std::string Matchers(bool histogram);
   std::string Shift(bool subquery);
+  std::string Amplifying();
   std::string Call(int depth);
   std::string WindowCall(int depth);
   std::string LabelCall(int depth);
