@@ -8,6 +8,7 @@
 
 #include "agent/base/json_patch.h"
 #include "agent/base/text.h"
+#include "agent/sim/weighted_routes.h"
 
 namespace rollguard::sim {
 namespace {
@@ -245,19 +246,29 @@ std::vector<Destination> FromGeneric(const ApiServer& api, const RouteSource& so
 
 }  // namespace
 
+std::vector<Destination> ReadRoute(const ApiServer& api, const RouteSource& source,
+                                   const std::string& ns, const std::string& service,
+                                   const Headers& headers) {
+  using Kind = RouteSource::Kind;
+  switch (source.kind) {
+    case Kind::kService: return {{service, {}, 1, false}};
+    case Kind::kVirtualService: return FromVirtualService(api, source, ns, headers);
+    case Kind::kHttpRoute: return FromHttpRoute(api, source, ns, headers);
+    case Kind::kNginxIngress: return FromIngress(api, source, ns, headers);
+    case Kind::kGeneric: return FromGeneric(api, source, ns);
+    case Kind::kAlbIngress: return ReadAlb(api, source, ns);
+    case Kind::kTraefik: return ReadTraefik(api, source, ns);
+    case Kind::kHttpProxy: return ReadHttpProxy(api, source, ns);
+    case Kind::kApisix: return ReadApisix(api, source, ns);
+    case Kind::kTrafficSplit: return ReadTrafficSplit(api, source, ns, service);
+  }
+  return {};
+}
+
 std::vector<Destination> ResolveRoute(const ApiServer& api, const RouteSource& source,
                                       const std::string& ns, const std::string& service,
                                       const Headers& headers) {
-  std::vector<Destination> out;
-  switch (source.kind) {
-    case RouteSource::Kind::kService: out.push_back({service, {}, 1, false}); break;
-    case RouteSource::Kind::kVirtualService:
-      out = FromVirtualService(api, source, ns, headers);
-      break;
-    case RouteSource::Kind::kHttpRoute: out = FromHttpRoute(api, source, ns, headers); break;
-    case RouteSource::Kind::kNginxIngress: out = FromIngress(api, source, ns, headers); break;
-    case RouteSource::Kind::kGeneric: out = FromGeneric(api, source, ns); break;
-  }
+  std::vector<Destination> out = ReadRoute(api, source, ns, service, headers);
   Normalize(out);
   return out;
 }

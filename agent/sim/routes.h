@@ -14,7 +14,18 @@ namespace rollguard::sim {
 
 // Which object decides. kService: the Service's own endpoints (replica ratio, blue/green selector).
 struct RouteSource {
-  enum class Kind { kService, kVirtualService, kHttpRoute, kNginxIngress, kGeneric };
+  enum class Kind {
+    kService,
+    kVirtualService,
+    kHttpRoute,
+    kNginxIngress,
+    kGeneric,
+    kAlbIngress,
+    kTraefik,
+    kHttpProxy,
+    kApisix,
+    kTrafficSplit,
+  };
   Kind kind = Kind::kService;
   std::string name;   // of the routing object; the main Ingress for kNginxIngress
   std::string route;  // VirtualService: http route name, "" for the first that matches
@@ -34,6 +45,12 @@ struct Destination {
   double share = 0;     // 0..1 of the flow
   bool mirror = false;  // a copy: not part of the sum
 };
+
+// What the routing object says, its weights as they are written there (mirrors and NGINX: 0..1).
+// Destinations without weight are left in.
+std::vector<Destination> ReadRoute(const ApiServer& api, const RouteSource& source,
+                                   const std::string& ns, const std::string& service,
+                                   const std::map<std::string, std::string>& headers);
 
 // The split at this moment. Empty when the routing object is missing or sends nowhere (all of the
 // flow is lost then).

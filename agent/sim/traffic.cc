@@ -68,6 +68,7 @@ struct Traffic::Impl {
   int pods_type;
   uint64_t seen_version = 0;
   bool started = false;
+  TimerId tick = 0, scrape = 0;
   std::map<ObjectKey, std::unique_ptr<PodLoad>> loads;
   std::vector<std::unique_ptr<PodLoad>> gone;  // still in some picture, or with series to end
   std::vector<std::unique_ptr<FlowState>> flows;
@@ -270,23 +271,31 @@ void Traffic::Replace(size_t flow, Flow changed) {
 
 void Traffic::Start() {
   if (std::exchange(impl_->started, true)) return;
-  Scheduler& scheduler = impl_->api.scheduler();
-  auto alive = impl_->alive;
-  auto tick = std::make_shared<std::function<void()>>();
-  *tick = [this, alive, &scheduler, weak = std::weak_ptr(tick)] {
+  NextTick();
+  NextScrape();
+}
+
+void Traffic::Stop() {
+  impl_->started = false;
+  impl_->api.scheduler().CancelTimer(impl_->tick);
+  impl_->api.scheduler().CancelTimer(impl_->scrape);
+}
+
+void Traffic::NextTick() {
+  impl_->tick = impl_->api.scheduler().After(impl_->options.tick, [this, alive = impl_->alive] {
     if (!*alive) return;
     impl_->Tick();
-    if (auto self = weak.lock()) scheduler.After(impl_->options.tick, [self] { (*self)(); });
-  };
-  auto scrape = std::make_shared<std::function<void()>>();
-  *scrape = [this, alive, &scheduler, weak = std::weak_ptr(scrape)] {
-    if (!*alive) return;
-    impl_->Scrape(scrapes_down_ ? nullptr : sink_);
-    if (auto self = weak.lock())
-      scheduler.After(impl_->options.scrape_interval, [self] { (*self)(); });
-  };
-  scheduler.After(impl_->options.tick, [tick] { (*tick)(); });
-  scheduler.After(impl_->options.scrape_interval, [scrape] { (*scrape)(); });
+    NextTick();
+  });
+}
+
+void Traffic::NextScrape() {
+  impl_->scrape =
+      impl_->api.scheduler().After(impl_->options.scrape_interval, [this, alive = impl_->alive] {
+        if (!*alive) return;
+        impl_->Scrape(scrapes_down_ ? nullptr : sink_);
+        NextScrape();
+      });
 }
 
 const TrafficTotals& Traffic::Totals(size_t flow) const {

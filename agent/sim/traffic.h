@@ -59,6 +59,7 @@ class Traffic {
   // A metrics outage: scrapes are skipped (and `up` is not written) while set.
   void SetScrapesDown(bool down) { scrapes_down_ = down; }
   void Start();  // begins ticking and scraping from now; once is enough
+  void Stop();   // no more requests and scrapes, until Start
 
   const TrafficTotals& Totals(size_t flow) const;
   TrafficTotals Total() const;
@@ -71,6 +72,8 @@ class Traffic {
 
  private:
   struct Impl;
+  void NextTick();
+  void NextScrape();
   std::unique_ptr<Impl> impl_;
   MetricSink* sink_ = nullptr;
   bool scrapes_down_ = false;
