@@ -46,11 +46,23 @@ class GateActions {
   virtual void Ask(const spec::Guard& guard, const release::AskGate& action) = 0;
 };
 
+// One Step that decided something: all it was given, and its answer. Borrowed for the call.
+struct SteppedView {
+  const spec::Guard& guard;
+  const Json& guard_object;  // as the API has it, its spec resolved: loading it gives `guard`
+  const release::GuardState& before;
+  const release::Observation& observation;  // with the objects it points to
+  const release::StepResult& result;
+};
+
 // Is told what happened, after it was made durable in the guard's status. For the history, metrics,
 // event streams and notifications.
 class Listener {
  public:
   virtual ~Listener() = default;
+  // Before anything of it was written: the decisions in `result` follow with Decided once the state
+  // is durable, or never.
+  virtual void Stepped(const SteppedView& view) { (void)view; }
   virtual void Decided(const spec::Guard& guard, const release::Decision& decision) = 0;
   virtual void Changed(const spec::Guard& guard, const release::GuardState& before,
                        const release::GuardState& after,

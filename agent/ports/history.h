@@ -25,6 +25,9 @@ struct HistoryRecord {
   std::string release{};  // or empty
   std::string actor{};    // who or what: "rollguard", a user, "alertmanager"
   Json body{};
+  // What the fact was made from, as one (large) JSON text. Kept apart from the fact, compressed and
+  // for a shorter time; the stored body names it by its hash in `given` (see History::Given).
+  std::string given{};
 };
 
 // A release as a row that changes until it has ended. `id` decides; the newest write wins.
@@ -93,6 +96,10 @@ class History {
   virtual Expected<std::vector<StoredRecord>> Find(const HistoryFilter& filter) = 0;
   virtual Expected<std::vector<ReleaseRow>> Releases(const HistoryFilter& filter) = 0;
   virtual Expected<std::vector<MeasurementRow>> Measurements(const HistoryFilter& filter) = 0;
+  // The text that a stored body's `given` names. kNotFound once its time is over.
+  virtual Expected<std::string> Given(const std::string& hash) {
+    return Error(ErrorCode::kNotFound, "nothing is kept under " + hash);
+  }
   virtual HistoryHealth Health() = 0;
 };
 

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limits above a single guard: when many guards trigger within a short time it is likely the
+// platform, and automatic rollbacks stop; per hour there are so many rollbacks of the fleet and of
+// a group, and at one time so many releases. A guard that follows the rollback of its group is let
+// through: half a group is worse than none.
+//
+// The last of the controller's sensors (it looks at what the others found) and one of its
+// listeners. Belongs to the deciding thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "agent/alerts/governor.h"
+#include "agent/app/controller.h"
+
+namespace rollguard::app {
+
+class GovernorDesk : public Sensor, public Listener {
+ public:
+  GovernorDesk(const Clock& clock, const spec::FleetLimits& limits)
+      : clock_(clock), limits_(limits), governor_(limits) {}
+  void Attach(Controller* controller) { controller_ = controller; }
+  void SetLimits(const spec::FleetLimits& limits);
+  // Called once when automatic rollbacks stop, with the reason: people must know.
+  void SetPager(std::function<void(const std::string& reason)> pager) { pager_ = std::move(pager); }
+
+  // Why automatic rollbacks are stopped now; empty: they are not.
+  std::string Stopped() const;
+
+  void Contribute(const spec::Guard& guard, const release::GuardState& state,
+                  release::Observation& observation) override;
+  void Follow(const GuardView&) override {}
+  void Forget(const std::string&) override {}
+  void Decided(const spec::Guard&, const release::Decision&) override {}
+  void Changed(const spec::Guard& guard, const release::GuardState& before,
+               const release::GuardState& after, const release::Observation& observation) override;
+  void Told(const spec::Guard&, const release::Notify&) override {}
+  void Removed(const std::string&) override {}
+
+ private:
+  struct Census {
+    int64_t releasing = 0;
+    int64_t rollbacks = 0;        // of the fleet, in the last hour
+    int64_t group_rollbacks = 0;  // of the guard's group
+  };
+  Census Count(const spec::Guard& guard) const;
+  std::string LimitFor(const spec::Guard& guard);
+
+  const Clock& clock_;
+  spec::FleetLimits limits_;
+  alerts::FleetGovernor governor_;
+  Controller* controller_ = nullptr;
+  std::function<void(const std::string&)> pager_;
+  std::string stopped_;
+  std::optional<Time> stopped_until_;
+};
+
+}  // namespace rollguard::app
