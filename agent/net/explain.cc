@@ -138,6 +138,32 @@ Error Reason(const Exchange& x, CURLcode code) {
   }
 }
 
+HttpFailure KindOf(const Exchange& x, CURLcode code) {
+  switch (x.abort) {
+    case Abort::kBodyTooLarge:
+    case Abort::kHeadTooLarge: return HttpFailure::kTooLarge;
+    case Abort::kTimeout:
+    case Abort::kIdle: return HttpFailure::kTimeout;
+    case Abort::kCancelled: return HttpFailure::kBroken;
+    case Abort::kNone: break;
+  }
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT: return HttpFailure::kTimeout;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return HttpFailure::kName;
+    case CURLE_COULDNT_CONNECT: return HttpFailure::kConnect;
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION: return HttpFailure::kTls;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM: return HttpFailure::kNotHttp;
+    default: return HttpFailure::kBroken;
+  }
+}
+
 }  // namespace
 
 std::string Label(const HttpRequest& request) {
@@ -148,6 +174,7 @@ std::string Label(const HttpRequest& request) {
 
 Error Explain(const Exchange& exchange, CURLcode code) {
   Error error = Reason(exchange, code);
+  if (exchange.request.failure != nullptr) *exchange.request.failure = KindOf(exchange, code);
   error.message = StrCat(Label(exchange.request), ": ", error.message);
   return error;
 }

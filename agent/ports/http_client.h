@@ -21,7 +21,7 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 // How to prove who is who. Shared by all requests to one server; immutable once in use.
 // Exactly one of the inline text and the file is used for each item, text first.
 struct TlsOptions {
-  std::string ca_file;    // when a CA is given, the system's CAs are not trusted
+  std::string ca_file;  // when a CA is given, the system's CAs are not trusted
   std::string ca_pem;
   std::string cert_file;  // client certificate
   std::string cert_pem;
@@ -31,14 +31,17 @@ struct TlsOptions {
   bool insecure = false;
 };
 
+// What kind of failure an Error of the client stands for.
+enum class HttpFailure { kNone, kName, kConnect, kBroken, kTimeout, kTls, kNotHttp, kTooLarge };
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   HttpHeaders headers;
   std::string body;
-  Duration timeout = std::chrono::seconds(10);          // the whole exchange
+  Duration timeout = std::chrono::seconds(10);  // the whole exchange
   Duration connect_timeout = std::chrono::seconds(5);
-  size_t max_body = 16U << 20;                          // longer answers fail with kTooLarge
+  size_t max_body = 16U << 20;  // longer answers fail with kTooLarge
   bool accept_gzip = false;
   std::shared_ptr<const TlsOptions> tls;
   std::string proxy;
@@ -48,11 +51,16 @@ struct HttpRequest {
   int max_parallel = 0;
   // The path itself is a secret (chat webhooks): errors show scheme and host only.
   bool secret_url = false;
+  bool http2 = false;  // with prior knowledge over plain TCP, agreed on by ALPN over TLS
+  // A connection of its own, closed afterwards: what is asked includes that one can connect.
+  bool fresh_connection = false;
+  // Set before `done` runs, when given.
+  std::shared_ptr<HttpFailure> failure;
 };
 
 struct HttpResponse {
   int status = 0;
-  HttpHeaders headers;  // names in lower case
+  HttpHeaders headers;  // names in lower case; trailers follow at the end
   std::string body;
   Duration elapsed{0};
 
