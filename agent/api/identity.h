@@ -27,8 +27,8 @@ struct Caller {
   enum class Kind { kAnonymous, kStatic, kKubernetes, kCertificate };
   Kind kind = Kind::kAnonymous;
   std::string name = "anonymous";
-  std::vector<std::string> groups;
-  kube::Identity kubernetes;  // as the review said; for the access reviews
+  std::vector<std::string> groups{};
+  kube::Identity kubernetes{};  // as the review said; for the access reviews
 };
 const char* ToString(Caller::Kind kind);
 
