@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 
 #include "agent/base/text.h"
@@ -117,6 +118,8 @@ void StepProportion(const spec::Compare& compare, double alpha, CompareState& st
   Settle(state, test.Alarm(alpha), now);
   double share_c = look.candidate_bad / look.candidate_total;
   double share_s = look.stable_bad / look.stable_total;
+  state.candidate_value = share_c;
+  state.stable_value = share_s;
   state.message = StrCat("candidate ", Format("%.4g%%", 100 * share_c), ", stable ",
                          Format("%.4g%%", 100 * share_s), ", tolerated ",
                          Format("%.4g", compare.tolerate), "x; ", Evidence(state.e, alpha));
@@ -135,6 +138,8 @@ void StepHistogram(double alpha, CompareState& state, const CompareSide& candida
   Settle(state, test.Alarm(alpha), now);
   stats::Quantiles c = test.Candidate();
   stats::Quantiles s = test.Stable();
+  state.candidate_value = c.p99;
+  state.stable_value = s.p99;
   state.message =
       StrCat("p50 ", Format("%.4g", c.p50), " / ", Format("%.4g", s.p50), ", p90 ",
              Format("%.4g", c.p90), " / ", Format("%.4g", s.p90), ", p99 ", Format("%.4g", c.p99),
@@ -161,6 +166,10 @@ stats::JudgeOptions OptionsOf(const spec::Compare& compare) {
   return options;
 }
 
+double MeanOf(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 void Keep(std::vector<double>& kept, const std::vector<double>& fresh) {
   kept.insert(kept.end(), fresh.begin(), fresh.end());
   if (kept.size() > kSamples)
@@ -174,6 +183,8 @@ void StepMean(const spec::Compare& compare, CompareState& state, const CompareSi
   if (fresh_c.empty() || fresh_s.empty()) return Skip(state, "no samples on one side");
   state.no_data = false;
   ++state.looks;
+  state.candidate_value = MeanOf(fresh_c);
+  state.stable_value = MeanOf(fresh_s);
   Keep(state.candidate_samples, fresh_c);
   Keep(state.stable_samples, fresh_s);
   auto& judgement = std::get<stats::Judgement>(state.test);
@@ -231,6 +242,8 @@ Json ToJson(const CompareState& state, double alpha) {
                          {"skipped", state.skipped},
                          {"message", state.message}});
   if (state.alarmed_at) json.Set("alarmedAt", FormatRfc3339(*state.alarmed_at));
+  if (state.candidate_value) json.Set("candidateValue", *state.candidate_value);
+  if (state.stable_value) json.Set("stableValue", *state.stable_value);
   if (const auto* test = std::get_if<stats::ProportionTest>(&state.test))
     json.Set("overdispersion", test->overdispersion());
   if (const auto* test = std::get_if<stats::HistogramTest>(&state.test)) {

@@ -45,6 +45,9 @@ struct CompareState {
   uint64_t skipped = 0;  // looks without traffic on one side
   std::string message;   // what it says, in words people read
   bool no_data = true;   // the last look had nothing on one side
+  // What the last look that counted compared: shares, 99th percentiles, means.
+  std::optional<double> candidate_value;
+  std::optional<double> stable_value;
 };
 
 CompareState StartCompare(const spec::Compare& compare);
