@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/environments.h"
 #include "agent/app/executor.h"
 #include "agent/app/mirror.h"
 #include "agent/app/sensor.h"
@@ -40,6 +41,7 @@ struct ControllerParts {
   std::vector<Listener*> listeners;
   AnalysisActions* analysis = nullptr;
   GateActions* gates = nullptr;
+  Environments* environments = nullptr;  // other clusters, for promotion.after; null: there are none
   // Which guards are ours (shards); null: all.
   std::function<bool(const std::string& guard)> owns;
 };

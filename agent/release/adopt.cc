@@ -186,7 +186,7 @@ void Adopt(Context& c) {
     return;
   }
   c.Edit().stable = stable;
-  c.Edit().history.push_back({stable, c.obs.now});
+  c.Edit().history.push_back({stable, c.obs.now, {}});
   if (c.tracks.roles_swap && c.candidate().exists) c.Edit().baseline = c.candidate().revision;
   c.Decide(Verdict::kAdopt, StrCat("taken over with revision ", stable)).revision = stable;
   c.Enter(Phase::kIdle);

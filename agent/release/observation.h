@@ -140,11 +140,12 @@ struct StartView {
     std::string guard;
     bool satisfied = false;
     std::string reason;
+    std::optional<Time> until;  // when time alone will satisfy it
   };
-  struct Rival {  // another guard with the same concurrency key that is releasing
+  struct Rival {  // another guard with the same concurrency key
     std::string guard;
-    std::string release;
-    Time since;
+    std::string release;  // empty: it does not release yet, it waits for its turn
+    Time since;           // when its release began, or when it began to wait
   };
   std::string frozen;  // reason of the freeze window that is open now; empty: none
   std::optional<Time> frozen_until;
@@ -163,6 +164,7 @@ struct PeerView {
   std::optional<Time> rolled_back_at;
   bool traffic_returned = true;  // its stable revision has all traffic
   bool depends_on_us = false;
+  bool releasing = false;  // it may still have to go back
 };
 
 // ConfigMaps and Secrets.
@@ -194,7 +196,8 @@ struct Observation {
   ConfigsView configs;
   std::string blind;           // why metrics cannot be trusted; empty: they can
   std::string rollback_limit;  // group or fleet limit that forbids a rollback now; empty: none
-  bool stale = false;          // a read failed: decide nothing that needs a fresh view
+  // A read failed, what is seen may be old: nothing is decided but the way back, which was staged.
+  bool stale = false;
 
   const Json* FindObject(const ObjectId& id) const;
   const RunView* FindRun(std::string_view id) const;

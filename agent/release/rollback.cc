@@ -322,7 +322,7 @@ void Complete(Context& c, const std::string& asked, const std::string& reason) {
   state.last = LastOutcome{rel.id, rel.candidate, outcome, reason, c.obs.now};
   if (promoted) {
     state.stable = rel.candidate;
-    state.history.push_back({rel.candidate, c.obs.now});
+    state.history.push_back({rel.candidate, c.obs.now, {}});
     if (state.history.size() > GuardState::kMaxHistory) state.history.erase(state.history.begin());
     if (state.retry == rel.candidate) state.retry.clear();
     if (c.tracks.roles_swap) {

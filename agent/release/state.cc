@@ -65,7 +65,9 @@ void ReadLists(const Json& status, GuardState& state) {
     if (auto decision = DecisionFromJson(d)) state.decisions.push_back(std::move(*decision));
   }
   for (const Json& h : status.At("history").items()) {
-    state.history.push_back({h.At("revision").Str(), GetTime(h, "at").value_or(Time{})});
+    StableRecord record{h.At("revision").Str(), GetTime(h, "at").value_or(Time{}), {}};
+    for (const Json& image : h.At("images").items()) record.images.push_back(image.Str());
+    state.history.push_back(std::move(record));
   }
   for (const Json& t : status.At("rollbacks").items()) {
     if (auto at = ParseRfc3339(t.Str())) state.rollbacks.push_back(*at);
@@ -112,6 +114,13 @@ std::optional<Time> GetTime(const Json& json, const char* key) {
 Json ToJson(const GuardState& state) {
   Json out = Json::Obj({{"phase", ToString(state.phase)}, {"stable", state.stable}});
   out.Set("sequence", state.sequence);
+  // For people and printer columns only; never read back.
+  if (!state.blocked_by.empty()) {
+    out.Set("reason", Abbreviate(state.blocked_by, kMaxReason));
+  } else if (!state.decisions.empty()) {
+    out.Set("reason", Abbreviate(state.decisions.back().reason, kMaxReason));
+  }
+  if (!state.scores.empty()) out.Set("score", state.scores.back());
   if (state.release) {
     out.Set("candidate", state.release->candidate);
     out.Set("release", ToJson(*state.release));
@@ -120,7 +129,9 @@ Json ToJson(const GuardState& state) {
   if (!state.conditions.empty()) out.Set("conditions", ConditionsJson(state));
   if (!state.decisions.empty()) out.Set("decisions", DecisionsJson(state));
   for (const StableRecord& h : state.history) {
-    out["history"].Push(Json::Obj({{"revision", h.revision}, {"at", FormatRfc3339(h.at)}}));
+    Json record = Json::Obj({{"revision", h.revision}, {"at", FormatRfc3339(h.at)}});
+    for (const std::string& image : h.images) record["images"].Push(image);
+    out["history"].Push(std::move(record));
   }
   for (Time at : state.rollbacks) out["rollbacks"].Push(FormatRfc3339(at));
   for (double score : state.scores) out["scores"].Push(score);
@@ -136,6 +147,8 @@ Json ToJson(const GuardState& state) {
   }
   if (!state.seen.empty()) out.Set("seen", state.seen);
   if (!state.blocked_by.empty()) out.Set("blockedBy", Abbreviate(state.blocked_by, kMaxReason));
+  PutTime(out, "queuedSince", state.queued_since);
+  if (!state.yielded.empty()) out.Set("yielded", state.yielded);
   if (!state.retry.empty()) out.Set("retry", state.retry);
   if (state.pause_conflicts != 0) out.Set("pauseConflicts", state.pause_conflicts);
   if (!state.pause_version.empty()) out.Set("pauseVersion", state.pause_version);
@@ -172,6 +185,8 @@ Expected<GuardState> StateFromJson(const Json& status) {
   }
   state.seen = status.At("seen").Str();
   state.blocked_by = status.At("blockedBy").Str();
+  state.queued_since = GetTime(status, "queuedSince");
+  state.yielded = status.At("yielded").Str();
   state.retry = status.At("retry").Str();
   state.pause_conflicts = status.At("pauseConflicts").IntOr(0);
   state.pause_version = status.At("pauseVersion").Str();

@@ -38,10 +38,12 @@ struct Rejection {
   std::optional<Time> expires;
 };
 
-// A revision that was stable once; newest last.
+// A revision that was stable once; newest last. `images`: short names of the images it ran (see
+// ImageKeys), for guards that are promoted after this one.
 struct StableRecord {
   std::string revision;
   Time at;
+  std::vector<std::string> images;
 };
 
 struct ApprovalVote {
@@ -109,7 +111,10 @@ struct ReleaseState {
   Phase held_from = Phase::kProgressing;
   std::string held_reason;
   bool paged = false;
-  Json way_back;  // the exact patches that return all traffic to stable, staged beforehand
+  // The exact patches that return all traffic to stable, staged beforehand: [{apiVersion, kind,
+  // name, patch}]. They need no read of what they change.
+  Json way_back;
+  std::vector<std::string> observed;  // signals that only observe and were written down already
 };
 
 struct LastOutcome {
@@ -150,6 +155,8 @@ struct GuardState {
   std::vector<Decision> decisions;   // newest last, without evidence
   std::string seen;                  // candidate revision that was noticed and may not start
   std::string blocked_by;            // why, the last told
+  std::optional<Time> queued_since;  // it waits for its turn among its concurrency key since then
+  std::string yielded;               // a revision that gave way to another guard's: it only queues
   std::string retry;                 // revision a person let out of quarantine
   int64_t pause_conflicts = 0;       // times someone unpaused the target behind our back
   std::string pause_version;         // resourceVersion of the target we last put on hold

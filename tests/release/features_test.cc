@@ -282,7 +282,7 @@ TEST_CASE("start: frozen, queued, waiting for an earlier environment, refused") 
   CHECK(scene.state.blocked_by == "frozen: weekend");
   scene.extra.start.frozen.clear();
   scene.extra.start.upstream = {
-      {"staging/checkout", false, "these images have not succeeded there"}};
+      {"staging/checkout", false, "these images have not succeeded there", {}}};
   scene.Run(20s);
   CHECK(scene.state.blocked_by.find("waits for staging/checkout") == 0);
   scene.extra.start.upstream.clear();
