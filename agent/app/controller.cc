@@ -2,6 +2,8 @@
 // Guards coming, changing and going, and which of them an object's change concerns.
 #include "agent/app/controller.h"
 
+#include <algorithm>
+
 #include "agent/app/slot.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
@@ -10,6 +12,7 @@ namespace rollguard::app {
 namespace {
 
 constexpr Duration kSoon{0};
+constexpr Duration kAskBusy{10};
 
 std::string WorkloadKey(std::string_view ns, std::string_view name) {
   return StrCat(ns, "/", name);
@@ -52,6 +55,22 @@ Controller::~Controller() {
 void Controller::Start() { mirror_.Ensure(kube::resources::Guards()); }
 
 bool Controller::synced() const { return mirror_.Synced(kube::resources::Guards()); }
+
+void Controller::Quiesce(std::function<void()> done) {
+  quiescing_ = true;
+  for (auto& [id, slot] : slots_) {
+    if (slot->timer != 0) ports_.timers->CancelTimer(std::exchange(slot->timer, 0));
+  }
+  bool busy = std::any_of(slots_.begin(), slots_.end(),
+                          [](const auto& entry) { return entry.second->busy; });
+  if (!busy) {
+    done();
+    return;
+  }
+  ports_.timers->After(kAskBusy, [this, alive = std::weak_ptr(alive_), done = std::move(done)] {
+    if (!alive.expired()) Quiesce(done);
+  });
+}
 
 void Controller::SetLibrary(spec::Library library) {
   library_ = std::move(library);
@@ -221,7 +240,7 @@ void Controller::ForEach(
 
 // One timer a guard: the earliest wish wins.
 void Controller::Schedule(const SlotPtr& slot, Duration delay) {
-  if (slot->gone) return;
+  if (slot->gone || quiescing_) return;
   if (slot->busy) {
     if (delay <= kSoon) slot->again = true;
     return;

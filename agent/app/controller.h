@@ -70,6 +70,8 @@ class Controller {
   // Begins to watch guards.
   void Start();
   bool synced() const;
+  // No look begins any more; `done` runs once those under way have ended.
+  void Quiesce(std::function<void()> done);
 
   // Asks for a look, soon. Unknown guards are ignored.
   void Touch(const std::string& guard);
@@ -129,6 +131,7 @@ class Controller {
   std::multimap<std::string, std::string> by_workload_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   uint64_t looks_ = 0;
+  bool quiescing_ = false;
 };
 
 }  // namespace rollguard::app
