@@ -72,6 +72,7 @@ void Loop::Run() {
     }
     lock.unlock();
     fn();
+    busy_ += (clock_.Monotonic() - now).count();
     lock.lock();
   }
 }

@@ -48,6 +48,8 @@ class Loop : public Timers {
   size_t queued() const;
   // How long the oldest posted function has waited when it ran last.
   std::chrono::nanoseconds last_wait() const { return std::chrono::nanoseconds(last_wait_); }
+  // Time spent in posted functions and timers, all in all.
+  std::chrono::nanoseconds busy() const { return std::chrono::nanoseconds(busy_); }
 
  private:
   struct Posted {
@@ -65,6 +67,7 @@ class Loop : public Timers {
   TimerId next_id_ = 1;
   bool stopping_ = false;
   std::atomic<int64_t> last_wait_{0};
+  std::atomic<int64_t> busy_{0};
   std::thread thread_;
 };
 

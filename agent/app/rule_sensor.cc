@@ -343,7 +343,8 @@ void RuleSensor::Tell(const Watch& watch, const Track& track) const {
              .state = track.compare ? nullptr : &track.state,
              .compare = track.compare ? &*track.compare : nullptr,
              .threshold = track.plan.threshold,
-             .query = track.plan.ask});
+             .query = track.plan.ask,
+             .alpha = track.alpha});
 }
 
 std::vector<RuleReading> RuleSensor::Readings(const std::string& guard) const {
@@ -354,7 +355,7 @@ std::vector<RuleReading> RuleSensor::Readings(const std::string& guard) const {
     readings.push_back({guard, found->second->release, track.group, &track.rule,
                         track.compare ? nullptr : &track.state,
                         track.compare ? &*track.compare : nullptr, track.plan.threshold,
-                        track.plan.ask});
+                        track.plan.ask, track.alpha});
   }
   return readings;
 }

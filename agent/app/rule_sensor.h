@@ -28,6 +28,7 @@ struct RuleReading {
   const analysis::CompareState* compare = nullptr;
   std::optional<analysis::Threshold> threshold;
   std::string query;
+  double alpha = 0;  // a comparison's share of the release's budget: it acts at E = 1 / alpha
 };
 
 class RuleSensor : public Sensor {

@@ -37,20 +37,31 @@ class TelemetryListener : public Sensor, public Listener {
 
   // RuleSensor::SetObserver.
   void OnRule(const RuleReading& reading);
-  // `arrived`: the clock's monotonic time at which the sender's request was read.
-  void OnAlerts(const std::vector<AlertReceipt>& receipts, std::chrono::nanoseconds arrived);
+  // After the desk took alerts in (`arrived`: the clock's monotonic time at which the sender's
+  // request was read) or reconciled a poll's answer (no receipts).
+  void OnAlerts(const AlertDesk& desk, const std::vector<AlertReceipt>& receipts,
+                std::chrono::nanoseconds arrived);
 
  private:
-  // What the latency of a rollback is counted from.
-  struct Marks {
-    std::optional<std::chrono::nanoseconds> alert;   // the first alert that triggers
-    std::optional<std::chrono::nanoseconds> breach;  // the first look at which a rule fired
-    std::optional<std::chrono::nanoseconds> rollback;
+  // What is remembered of a guard: what its series say now, and what latencies are counted from.
+  struct Known {
+    std::optional<release::Phase> phase;
+    std::pair<int64_t, size_t> spec_version{-1, 0};
+    std::string release;
+    std::string trigger;                                       // of its rollback
+    std::map<std::string, std::chrono::nanoseconds> alerts;    // arrived, by name
+    std::map<std::string, std::chrono::nanoseconds> breaches;  // began to fire, by rule
+    std::optional<std::chrono::nanoseconds> rolled_back;
   };
+  void Show(const spec::Guard& guard, const release::GuardState& state,
+            const release::Observation& observation);
+  void EndRelease(std::string_view ns, std::string_view name);
+  void CountEnd(const spec::Guard& guard, const release::GuardState& before,
+                const release::LastOutcome& last);
 
   telemetry::Metrics& metrics_;
   const Clock& clock_;
-  std::map<std::string, Marks> marks_;  // by guard, while one of them is set
+  std::map<std::string, Known> known_;
 };
 
 }  // namespace rollguard::app

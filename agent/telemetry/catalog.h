@@ -31,6 +31,7 @@ enum class Metric : unsigned char {
   kRuleState,
   kRuleEvaluations,
   kComparisonEvidence,
+  kComparisonLimit,
   kApprovalsWaiting,
   kReleases,
   kDecisions,
@@ -59,9 +60,9 @@ enum class Metric : unsigned char {
   kApiCalls,
   kApiCallDuration,
   kWatchRestarts,
-  kMirroredObjects,
   // The deciding loop.
   kLooks,
+  kLoopBusy,
   kQueueDepth,
   kQueueWait,
   kShardOwned,

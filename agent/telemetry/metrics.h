@@ -95,12 +95,12 @@ class Metrics {
 
   // The text format 0.0.4: metrics in the catalog's order, series in order of their labels. Metrics
   // without series are left out.
-  std::string Expose() const;
+  std::string Expose();
   size_t series() const;
 
  private:
   class Family;
-  Family& FamilyOf(Metric metric, Kind kind, size_t labels);
+  Family& FamilyOf(Metric metric, Kind kind, size_t labels) const;
 
   struct Impl;
   std::unique_ptr<Impl> impl_;
