@@ -123,7 +123,7 @@ void Fields(Archive& a, View& v) {
   a("guard", v.guard);
   a("satisfied", v.satisfied);
   a("reason", v.reason);
-  if constexpr (requires { v.until; }) a("until", v.until);
+  a("until", v.until);
 }
 
 template <class Archive, MaybeConst<StartView::Rival> View>
@@ -152,7 +152,7 @@ void Fields(Archive& a, View& v) {
   a("rolledBackAt", v.rolled_back_at);
   a("trafficReturned", v.traffic_returned);
   a("dependsOnUs", v.depends_on_us);
-  if constexpr (requires { v.releasing; }) a("releasing", v.releasing);
+  a("releasing", v.releasing);
 }
 
 template <class Archive, MaybeConst<ConfigsView> View>

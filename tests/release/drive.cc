@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "agent/base/text.h"
+#include "agent/release/replay.h"
 #include "agent/spec/load.h"
 #include "tests/support/catch.h"
 
@@ -174,7 +175,44 @@ release::StepResult Drive::Look() {
   // A state that did not change is not said to have changed, and the other way round.
   const bool differs = release::ToJson(result.state).Dump() != release::ToJson(*round_trip).Dump();
   if (differs && !result.state_changed) violations.push_back("a change of state was not announced");
+  CheckReplay(*round_trip, seen, result);
   return result;
+}
+
+void Drive::CheckReplay(const release::GuardState& before, const release::Observation& seen,
+                        const release::StepResult& result) {
+  const bool decides =
+      std::any_of(result.actions.begin(), result.actions.end(), [](const release::Action& action) {
+        return std::holds_alternative<release::RecordDecision>(action);
+      });
+  if (!decides) return;
+  Json metadata = Json::Obj({{"name", guard.metadata.name},
+                             {"namespace", guard.metadata.ns},
+                             {"uid", guard.metadata.uid}});
+  // What tests set on the guard after it was read.
+  Json written = yaml::ToJson(guard.raw);
+  written.Set("mode", spec::ToString(guard.mode));
+  written.Set("progressDeadline", FormatGoDuration(guard.progress_deadline));
+  written["rollback"].Set("maxPerHour", guard.rollback.max_per_hour);
+  written["rollback"].Set("onTrigger", spec::ToString(guard.rollback.on_trigger));
+  written["rollback"].Set(
+      "gradual", Json::Obj({{"step", guard.rollback.gradual.step},
+                            {"interval", FormatGoDuration(guard.rollback.gradual.interval)}}));
+  Json object = Json::Obj({{"apiVersion", spec::kApiVersion},
+                           {"kind", "Guard"},
+                           {"metadata", std::move(metadata)},
+                           {"spec", std::move(written)}});
+  last_record = *ParseJson(release::RecordStep(object, before, seen, result).Dump());
+  auto replay = release::Replay(last_record);
+  ++replayed;
+  if (!replay) {
+    violations.push_back("a decision cannot be replayed: " + replay.error().message);
+    return;
+  }
+  for (const auto& d : replay->differences) {
+    violations.push_back(
+        StrCat("replayed differently: ", d.path, " was ", d.recorded, ", is ", d.replayed));
+  }
 }
 
 bool Drive::Write(ClusterRequest request, const std::string& what) {

@@ -54,8 +54,13 @@ class Drive {
   std::vector<std::string> violations;
   std::vector<std::string> told;
   int64_t max_weight = 0;
+  Json last_record;  // of the last Step that decided something
+  size_t replayed = 0;
 
  private:
+  // Every decision is replayed from its record the moment it is taken.
+  void CheckReplay(const release::GuardState& before, const release::Observation& seen,
+                   const release::StepResult& result);
   size_t Round();
   release::StepResult Look();
   bool Execute(const release::Action& action);
