@@ -16,7 +16,6 @@ cmd:ninja|ninja-build|the build runner
 cmd:pkg-config|pkg-config|finds libraries
 cmd:ccache|ccache|makes the second build fast
 cmd:mold|mold|a fast linker
-pkg|prometheus-cpp-dev|the agent's own metrics
 pkg|libcpp-httplib-dev|HTTP routing
 pkg|libyaml-cpp-dev|YAML
 pkg|libre2-dev|regular expressions

@@ -72,11 +72,15 @@ Status Intake::MakeDurable(const std::vector<alerts::Alert>& alerts, const std::
 }
 
 http::Response Intake::Accept(const alerts::Payload& payload, const std::string& actor) {
+  const auto arrived = clock_.Monotonic();
   if (payload.alerts.empty()) return http::Response{.body = "{\"alerts\":[]}"};
   if (Status durable = MakeDurable(payload.alerts, actor); !durable)
     return TryAgain(durable.error().message);
-  auto receipts = loop_.Ask<std::vector<AlertReceipt>>(
-      [this, alerts = payload.alerts] { return desk_.Receive(alerts); });
+  auto receipts = loop_.Ask<std::vector<AlertReceipt>>([this, arrived, alerts = payload.alerts] {
+    auto received = desk_.Receive(alerts);
+    if (observer_) observer_(received, arrived);
+    return received;
+  });
   if (!receipts)
     return TryAgain("the agent is too busy to decide; the alerts are recorded, send them again");
   Json list = Json::Arr();

@@ -5,6 +5,7 @@
 // Runs on the server's workers; the desk is spoken to through the loop.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,12 @@ class Intake {
   Intake(Loop& loop, AlertDesk& desk, History& history, const Clock& clock)
       : loop_(loop), desk_(desk), history_(history), clock_(clock) {}
 
+  // Told on the loop what became of alerts, before anything is decided on them; `arrived` is the
+  // monotonic time at which the request was read. Set before the first request.
+  using Observer = std::function<void(const std::vector<AlertReceipt>& receipts,
+                                      std::chrono::nanoseconds arrived)>;
+  void SetObserver(Observer observer) { observer_ = std::move(observer); }
+
   // POST /api/v1/alerts: Alertmanager's webhook.
   http::Response FromAlertmanager(const http::Request& request, const std::string& actor);
   // POST /api/v1/alerts/generic: another sender's JSON.
@@ -35,6 +42,7 @@ class Intake {
   AlertDesk& desk_;
   History& history_;
   const Clock& clock_;
+  Observer observer_;
 };
 
 }  // namespace rollguard::app
