@@ -62,6 +62,8 @@ struct ApiParts {
   std::function<std::vector<DependencyHealth>()> dependencies{};
   Duration answer_within = std::chrono::seconds(5);  // a person's command
   double requests_per_second = 200;                  // of one client address; 0: no limit
+  Duration keep_lists{500};                          // rows of all guards are read so often at most
+  uint64_t id_seed = 0;                              // makes ids of calls differ between processes
 };
 
 class Api : public app::Listener {

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every signal of one guard as it stands now: rules, analysis metrics, alerts, health. Asked of the
+// sensors as the next look would ask them. On the deciding thread.
+#pragma once
+
+#include "agent/app/analysis_sensor.h"
+#include "agent/app/controller.h"
+#include "agent/app/rule_sensor.h"
+
+namespace rollguard::api {
+
+struct EvidenceSources {
+  const std::vector<app::Sensor*>& sensors;
+  const app::RuleSensor* rules = nullptr;
+  const app::AnalysisSensor* analysis = nullptr;
+};
+
+// [Evidence]: what fires first, then by source and name.
+Json EvidenceJson(const EvidenceSources& sources, const spec::Guard& guard,
+                  const release::GuardState& state, Time now);
+
+}  // namespace rollguard::api
