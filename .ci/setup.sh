@@ -26,6 +26,7 @@ pkg|libssl-dev|TLS and signatures
 pkg|libcurl4-openssl-dev|outbound HTTP
 pkg|libsqlite3-dev|history in a file
 pkg|libpq-dev|history in PostgreSQL
+pkg|zlib1g-dev|what decisions were made from is kept compressed
 ROWS
 }
 
@@ -41,6 +42,7 @@ cmd:prometheus-alertmanager|prometheus-alertmanager|sends real webhooks
 cmd:amtool|prometheus-alertmanager|checks routes
 cmd:psql|postgresql|history is tested on the real server
 file:/usr/lib/postgresql/*/bin/postgres|postgresql|history is tested on the real server
+pkg|python3-grpcio|gRPC health checks are tested on a real server
 cmd:kubectl|kubernetes-client|talks to the simulated cluster
 cmd:chromium|chromium|the web page is tested in a real browser
 ROWS

@@ -118,6 +118,10 @@ void Controller::OnGuard(const Json& object) {
     slot->object = object;
     slot->resource_version = object.At("metadata", "resourceVersion").Str();
     if (is_new || !slot->state) slot->status = object.At("status");
+  } else {
+    // What is looked at next and what is recorded of it speak of the same spec.
+    slot->object.Set("spec", object.At("spec"));
+    slot->object["metadata"].Set("generation", object.At("metadata", "generation"));
   }
   Parse(*slot, object);
   Reindex(slot);
@@ -161,6 +165,8 @@ void Controller::Parse(Slot& slot, const Json& object) {
     return;
   }
   slot.problem.clear();
+  bool merged = !one.guards[0].policy.empty() || !one.guards[0].strategy_ref.empty();
+  slot.resolved_spec = merged ? yaml::ToJson(resolved->raw).Dump() : std::string();
   resolved->raw = {};  // read; thousands of guards at rest should not keep it
   slot.guard = std::make_shared<const spec::Guard>(std::move(*resolved));
 }

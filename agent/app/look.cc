@@ -13,10 +13,39 @@ constexpr Duration kConflictRetry{20};
 constexpr Duration kFirstBackoff{200};
 constexpr int kMaxDoublings = 7;  // 25 s
 
+bool Decides(const release::StepResult& result) {
+  for (const release::Action& action : result.actions) {
+    if (std::holds_alternative<release::RecordDecision>(action)) return true;
+  }
+  return false;
+}
+
+// The guard as it was understood: loading this gives the same.
+Json GuardObject(const Json& object, const std::string& resolved_spec) {
+  Json metadata = Json::Obj();
+  for (const char* member : {"name", "namespace", "uid", "generation", "labels", "annotations"}) {
+    if (const Json* found = object.At("metadata").Find(member)) metadata.Set(member, *found);
+  }
+  Json spec = object.At("spec");
+  if (!resolved_spec.empty()) {
+    if (auto parsed = ParseJson(resolved_spec)) spec = std::move(*parsed);
+  }
+  return Json::Obj({{"apiVersion", object.At("apiVersion")},
+                    {"kind", object.At("kind")},
+                    {"metadata", std::move(metadata)},
+                    {"spec", std::move(spec)}});
+}
+
 }  // namespace
 
 void Controller::Look(const SlotPtr& slot) {
   if (slot->gone || slot->busy || slot->guard == nullptr) return;
+  // The answer to a write of ours may have brought a newer spec than the watch.
+  if (slot->object.At("metadata", "generation").IntOr(0) != slot->parsed_generation) {
+    Parse(*slot, slot->object);
+    Reindex(slot);
+    if (slot->guard == nullptr) return;
+  }
   if (!slot->state) {
     auto state = release::StateFromJson(slot->status);
     if (!state) {
@@ -35,6 +64,11 @@ void Controller::Look(const SlotPtr& slot) {
   Arena arena;
   release::Observation observation = Gather(*slot, arena);
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
+  if (Decides(result)) {
+    Json object = GuardObject(slot->object, slot->resolved_spec);
+    for (Listener* listener : parts_.listeners)
+      listener->Stepped({*slot->guard, object, *slot->state, observation, result});
+  }
   slot->looked = observation.now;
   slot->reasons = result.reasons;
   Commit(slot, std::move(result), std::move(observation));

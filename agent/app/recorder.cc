@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "agent/base/text.h"
+#include "agent/release/replay.h"
+
 namespace rollguard::app {
 namespace {
 
@@ -21,23 +24,72 @@ std::optional<Time> BeganAt(const release::Observation& observation,
   return began;
 }
 
-std::string KindOf(const release::Observation& observation, const std::string& name) {
-  for (const release::Signal& signal : observation.signals) {
-    if (signal.name == name) return release::ToString(signal.source);
+struct TriggerName {
+  std::string name;
+  std::string kind;
+};
+
+TriggerName NameOf(const release::Trigger& trigger, const release::GuardState& state) {
+  for (const release::Decision& decision : state.decisions) {
+    if (decision.id != trigger.decision || decision.signals.empty()) continue;
+    const release::Signal& first = decision.signals[0];
+    bool deadline = first.name == "ProgressDeadline";
+    return {first.name, deadline ? "deadline" : release::ToString(first.source)};
   }
-  return {};
+  if (trigger.actor != "rollguard") return {"person", "person"};
+  if (trigger.reason.starts_with("blind")) return {"blind", "blind"};
+  return {"confidence", "health"};
+}
+
+std::optional<Time> CommitTime(const Json& workload) {
+  for (const Json* annotations : {&workload.At("spec", "template", "metadata", "annotations"),
+                                  &workload.At("metadata", "annotations")}) {
+    if (auto time = ParseRfc3339(annotations->At(kCommitTimeAnnotation).Str())) return *time;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
+void Recorder::Restore(const std::vector<ReleaseRow>& running) {
+  for (const ReleaseRow& row : running) {
+    if (!row.ended) open_[row.guard] = row;
+  }
+}
+
+void Recorder::Stepped(const SteppedView& view) {
+  std::string id = view.guard.Id();
+  Pending& pending = pending_[id];
+  pending.decisions.clear();
+  for (const release::Action& action : view.result.actions) {
+    if (const auto* record = std::get_if<release::RecordDecision>(&action))
+      pending.decisions.insert(record->decision.id);
+  }
+  pending.given =
+      release::RecordStep(view.guard_object, view.before, view.observation, view.result).Dump();
+  if (view.observation.target.object == nullptr) return;
+  if (auto time = CommitTime(*view.observation.target.object)) {
+    committed_[id] = *time;
+  } else {
+    committed_.erase(id);
+  }
+}
+
 void Recorder::Decided(const spec::Guard& guard, const release::Decision& decision) {
-  history_.Append({.kind = "decision",
-                   .id = decision.id,
-                   .at = decision.at,
-                   .guard = guard.Id(),
-                   .release = decision.release,
-                   .actor = decision.actor,
-                   .body = release::ToJson(decision)});
+  HistoryRecord record{.kind = "decision",
+                       .id = decision.id,
+                       .at = decision.at,
+                       .guard = guard.Id(),
+                       .release = decision.release,
+                       .actor = decision.actor,
+                       .body = release::ToJson(decision)};
+  auto pending = pending_.find(guard.Id());
+  if (pending != pending_.end() && pending->second.decisions.erase(decision.id) > 0) {
+    bool last = pending->second.decisions.empty();
+    record.given = last ? std::move(pending->second.given) : pending->second.given;
+    if (last) pending_.erase(pending);
+  }
+  history_.Append(std::move(record));
 }
 
 ReleaseRow Recorder::RowOf(const spec::Guard& guard, const release::ReleaseState& state) const {
@@ -48,6 +100,8 @@ ReleaseRow Recorder::RowOf(const spec::Guard& guard, const release::ReleaseState
   row.revision = state.candidate;
   row.previous = state.stable;
   row.started = state.started;
+  auto committed = committed_.find(row.guard);
+  if (committed != committed_.end()) row.commit_time = committed->second;
   return row;
 }
 
@@ -63,22 +117,45 @@ void Recorder::Changed(const spec::Guard& guard, const release::GuardState& befo
   ReleaseRow& row = found->second;
   if (after.release && after.release->trigger && row.trigger.empty()) {
     const release::Trigger& trigger = *after.release->trigger;
-    row.trigger = trigger.signals.empty() ? "person" : trigger.signals[0];
-    row.trigger_kind = trigger.signals.empty() ? "person" : KindOf(observation, trigger.signals[0]);
+    TriggerName named = NameOf(trigger, after);
+    row.trigger = std::move(named.name);
+    row.trigger_kind = std::move(named.kind);
     row.trigger_at = BeganAt(observation, trigger.signals).value_or(trigger.at);
+    history_.PutRelease(row);
   }
   bool was_on = before.release && before.release->weight > 0;
   if (after.release && after.release->trigger && was_on && after.release->weight == 0 &&
-      !row.safe_at)
+      !row.safe_at) {
     row.safe_at = observation.now;
+    history_.PutRelease(row);
+  }
   if (after.release || !before.release) return;
   row.ended = observation.now;
   row.outcome = after.last ? OutcomeWord(after.last->outcome) : "aborted";
   if (row.outcome == "rolled_back" && !row.safe_at) row.safe_at = observation.now;
   history_.PutRelease(row);
+  closed_[id] = std::move(row);
   open_.erase(found);
 }
 
-void Recorder::Removed(const std::string& guard) { open_.erase(guard); }
+// The verdict on a rollback comes with the notice that tells it, after the row has ended.
+void Recorder::Told(const spec::Guard& guard, const release::Notify& notice) {
+  if (notice.event != "verified" && notice.event != "notTheCause") return;
+  std::string id = guard.Id();
+  auto open = open_.find(id), closed = closed_.find(id);
+  ReleaseRow* row = open != open_.end()       ? &open->second
+                    : closed != closed_.end() ? &closed->second
+                                              : nullptr;
+  if (row == nullptr || row->trigger.empty()) return;
+  row->right = notice.event == "verified";
+  history_.PutRelease(*row);
+}
+
+void Recorder::Removed(const std::string& guard) {
+  pending_.erase(guard);
+  open_.erase(guard);
+  closed_.erase(guard);
+  committed_.erase(guard);
+}
 
 }  // namespace rollguard::app

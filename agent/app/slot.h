@@ -28,6 +28,8 @@ struct Controller::Slot {
   // What it means; null while it cannot be used.
   std::shared_ptr<const spec::Guard> guard;
   std::string problem;
+  // Its spec as JSON once policy and named strategy are merged in; empty: it is the object's own.
+  std::string resolved_spec;
 
   std::optional<release::GuardState> state;  // absent until read from the status
   std::vector<release::Command> commands;

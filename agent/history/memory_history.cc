@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "agent/base/hash.h"
+
 namespace rollguard::history {
 namespace {
 
@@ -21,8 +23,15 @@ void MemoryHistory::Append(HistoryRecord record, Durable durable) {
     if (durable) durable(Error(ErrorCode::kUnavailable, "the history is away"));
     return;
   }
-  if (known_.emplace(std::pair(record.kind, record.id), records_.size()).second)
+  if (known_.emplace(std::pair(record.kind, record.id), records_.size()).second) {
+    if (!record.given.empty()) {
+      std::string hash = Sha256Hex(record.given);
+      record.body.Set("given", hash);
+      givens_[hash] = std::move(record.given);
+      record.given.clear();
+    }
     records_.push_back(std::move(record));
+  }
   if (durable) durable({});
 }
 
@@ -48,6 +57,12 @@ Expected<std::vector<StoredRecord>> MemoryHistory::Find(const HistoryFilter& fil
     }
   }
   return found;
+}
+
+Expected<std::string> MemoryHistory::Given(const std::string& hash) {
+  auto found = givens_.find(hash);
+  if (found == givens_.end()) return History::Given(hash);
+  return found->second;
 }
 
 Expected<std::vector<ReleaseRow>> MemoryHistory::Releases(const HistoryFilter& filter) {

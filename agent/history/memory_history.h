@@ -17,6 +17,7 @@ class MemoryHistory : public History {
   Expected<std::vector<StoredRecord>> Find(const HistoryFilter& filter) override;
   Expected<std::vector<ReleaseRow>> Releases(const HistoryFilter& filter) override;
   Expected<std::vector<MeasurementRow>> Measurements(const HistoryFilter& filter) override;
+  Expected<std::string> Given(const std::string& hash) override;
   HistoryHealth Health() override { return {}; }
 
   // From now on appends fail (or work again).
@@ -28,6 +29,7 @@ class MemoryHistory : public History {
   std::map<std::pair<std::string, std::string>, size_t> known_;
   std::vector<ReleaseRow> releases_;
   std::vector<MeasurementRow> measurements_;
+  std::map<std::string, std::string> givens_;
   bool failing_ = false;
 };
 

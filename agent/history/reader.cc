@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads over a connection of their own: queries, verification of the audit chain, retention.
+#include "agent/base/hash.h"
 #include "agent/base/text.h"
+#include "agent/history/pack.h"
 #include "agent/history/rows.h"
 #include "agent/history/schema.h"
 #include "agent/history/sql_history.h"
@@ -71,6 +73,25 @@ Status FeedAll(Database& database, ChainVerifier& verifier) {
   }
 }
 
+// Holds every kept text against the hash that the facts name it by.
+Status CheckGivens(Database& database, SqlHistory::Verification& out) {
+  std::string after;
+  while (true) {
+    auto rows = database.Query(
+        "SELECT hash, body FROM givens WHERE hash > $1 ORDER BY hash LIMIT 200", {after});
+    if (!rows) return rows.error();
+    for (const Row& row : *rows) {
+      ++out.givens;
+      after = row[0].value_or("");
+      auto text = Unpack(row[1].value_or(""));
+      if (text && Sha256Hex(*text) == after) continue;
+      out.breaks.push_back(
+          {0, "", StrCat("what a decision was made from (", after.substr(0, 12), ") was changed")});
+    }
+    if (rows->size() < 200) return {};
+  }
+}
+
 // Removes the facts before `limit` that are at the beginning of their chain, and moves the anchor.
 Status PruneChain(Database& database, const std::string& chain, const std::string& limit) {
   auto newest_old = database.Query(
@@ -111,6 +132,18 @@ Expected<std::vector<MeasurementRow>> SqlHistory::Measurements(const HistoryFilt
       [&](Database& d) { return ReadMeasurements(d, filter); });
 }
 
+Expected<std::string> SqlHistory::Given(const std::string& hash) {
+  return WithReader<std::string>([&](Database& database) -> Expected<std::string> {
+    auto rows = database.Query("SELECT body FROM givens WHERE hash = $1", {hash});
+    if (!rows) return rows.error();
+    if (rows->empty()) {
+      return Error(ErrorCode::kNotFound,
+                   "what this decision was made from is not kept any more (or never was)");
+    }
+    return Unpack(rows->at(0)[0].value_or(""));
+  });
+}
+
 Expected<SqlHistory::Verification> SqlHistory::Verify() {
   return WithReader<Verification>([](Database& database) -> Expected<Verification> {
     auto chains = database.Query("SELECT chain, anchor, newest FROM chains");
@@ -119,7 +152,9 @@ Expected<SqlHistory::Verification> SqlHistory::Verify() {
     for (const Row& row : *chains) verifier.Anchor(row[0].value_or(""), row[1].value_or(""));
     if (Status fed = FeedAll(database, verifier); !fed) return fed.error();
     for (const Row& row : *chains) verifier.ExpectEnd(row[0].value_or(""), row[2].value_or(""));
-    return Verification{verifier.rows(), verifier.breaks()};
+    Verification out{verifier.rows(), 0, verifier.breaks()};
+    if (Status checked = CheckGivens(database, out); !checked) return checked.error();
+    return out;
   });
 }
 
@@ -128,6 +163,10 @@ Status SqlHistory::Prune(Time now) {
     auto before = [&](Duration keep) { return std::to_string(ToUnixMillis(now - keep)); };
     if (Status s = database.Execute("DELETE FROM measurements WHERE at < $1",
                                     {before(options_.retain_measurements)});
+        !s)
+      return s.error();
+    if (Status s =
+            database.Execute("DELETE FROM givens WHERE at < $1", {before(options_.retain_givens)});
         !s)
       return s.error();
     if (Status s = database.Execute("DELETE FROM releases WHERE ended IS NOT NULL AND started < $1",

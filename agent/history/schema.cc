@@ -8,6 +8,14 @@ namespace {
 
 // The statements of version `version`.
 std::vector<std::string> StepsTo(int version, std::string_view serial_key) {
+  if (version == 2) {
+    return {
+        "CREATE TABLE IF NOT EXISTS givens (hash TEXT PRIMARY KEY, at BIGINT NOT NULL, size BIGINT "
+        "NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX IF NOT EXISTS givens_by_time ON givens (at)",
+        "CREATE INDEX IF NOT EXISTS facts_by_kind ON facts (kind, seq)",
+    };
+  }
   if (version != 1) return {};
   return {
       StrCat(

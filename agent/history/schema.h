@@ -7,7 +7,7 @@
 
 namespace rollguard::history {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // Brings the database to kSchemaVersion, one transaction a step. Safe to run from several replicas.
 Status Migrate(Database& database);

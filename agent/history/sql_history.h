@@ -28,10 +28,12 @@ struct SqlHistoryOptions {
   Duration retain_facts = std::chrono::hours(24 * 365 * 7);
   Duration retain_releases = std::chrono::hours(24 * 365);
   Duration retain_measurements = std::chrono::hours(24 * 30);
+  Duration retain_givens = std::chrono::hours(24 * 30);  // what decisions were made from
 };
 
 using DatabaseFactory = std::function<std::unique_ptr<Database>()>;
 
+// Without Start() it only reads: no thread, nothing written, no migration.
 class SqlHistory : public History {
  public:
   SqlHistory(DatabaseFactory factory, SqlHistoryOptions options, const Clock& clock);
@@ -46,12 +48,15 @@ class SqlHistory : public History {
   Expected<std::vector<StoredRecord>> Find(const HistoryFilter& filter) override;
   Expected<std::vector<ReleaseRow>> Releases(const HistoryFilter& filter) override;
   Expected<std::vector<MeasurementRow>> Measurements(const HistoryFilter& filter) override;
+  Expected<std::string> Given(const std::string& hash) override;
   HistoryHealth Health() override;
 
   struct Verification {
     size_t rows = 0;
+    size_t givens = 0;
     std::vector<ChainBreak> breaks;
   };
+  // Every fact against its chain, and what decisions were made from against its hash.
   Expected<Verification> Verify();
   // Deletes what is past its retention; the audit chains get a new anchor.
   Status Prune(Time now);
@@ -73,6 +78,7 @@ class SqlHistory : public History {
   std::deque<Item> TakeBatch();
   Status WriteBatch(std::deque<Item>& batch);
   Status WriteFact(const Fact& fact);
+  Status WriteGiven(const std::string& hash, const HistoryRecord& record);
   Status WriteRelease(const ReleaseRow& row);
   Status WriteMeasurement(const MeasurementRow& row);
   Status EnsureOpen(Database& database);

@@ -4,7 +4,9 @@
 // fact is not durable yet, and the fact is written all the same when the database is back.
 #include <algorithm>
 
+#include "agent/base/hash.h"
 #include "agent/base/text.h"
+#include "agent/history/pack.h"
 #include "agent/history/rows.h"
 #include "agent/history/schema.h"
 #include "agent/history/sql_history.h"
@@ -163,12 +165,23 @@ Status SqlHistory::WriteBatch(std::deque<Item>& batch) {
 
 Status SqlHistory::WriteFact(const Fact& fact) {
   const HistoryRecord& r = fact.record;
+  std::string given;
+  Json body = r.body;
+  if (!r.given.empty()) {
+    given = Sha256Hex(r.given);
+    body.Set("given", given);
+  }
   ChainRow row{.seq = 0,
                .chain = options_.writer,
                .previous = newest_hash_,
                .hash = {},
-               .record = r,
-               .body_text = r.body.Dump()};
+               .record = {.kind = r.kind,
+                          .id = r.id,
+                          .at = r.at,
+                          .guard = r.guard,
+                          .release = r.release,
+                          .actor = r.actor},
+               .body_text = body.Dump()};
   row.hash = HashOf(row);
   auto written = database_->Query(
       "INSERT INTO facts (chain, previous, hash, kind, id, at, guard, release_id, actor, body)"
@@ -177,8 +190,17 @@ Status SqlHistory::WriteFact(const Fact& fact) {
       {row.chain, row.previous, row.hash, r.kind, r.id, std::to_string(ToUnixMillis(r.at)), r.guard,
        r.release, r.actor, row.body_text});
   if (!written) return written.error();
-  if (!written->empty()) newest_hash_ = row.hash;
-  return {};
+  if (written->empty()) return {};
+  newest_hash_ = row.hash;
+  return given.empty() ? Status() : WriteGiven(given, r);
+}
+
+Status SqlHistory::WriteGiven(const std::string& hash, const HistoryRecord& record) {
+  return database_->Execute(
+      "INSERT INTO givens (hash, at, size, body) VALUES ($1, $2, $3, $4) ON CONFLICT (hash) DO "
+      "NOTHING",
+      {hash, std::to_string(ToUnixMillis(record.at)), std::to_string(record.given.size()),
+       Pack(record.given)});
 }
 
 Status SqlHistory::WriteRelease(const ReleaseRow& row) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "agent/app/replay_check.h"
 #include "agent/app/simulation.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
@@ -48,6 +49,10 @@ class Player : public app::Listener {
     TakeMoments();
     bool ended = scheduler().RunUntil([this] { return ended_; }, scenario_.duration);
     Conclude(ended);
+    if (!replays_.differences().empty()) {
+      return Error(ErrorCode::kInternal,
+                   StrCat("a decision cannot be replayed: ", replays_.differences()[0]));
+    }
     return std::move(play_);
   }
 
@@ -123,7 +128,8 @@ class Player : public app::Listener {
                                                               : sim::FaultPlan::None());
     agent_ =
         std::make_unique<app::SimAgent>(scheduler(), *connection_, metrics_, history_, library_,
-                                        std::vector<app::Listener*>{this}, play_.seed + ++starts_);
+                                        std::vector<app::Listener*>{this, &replays_},
+                                        play_.seed + ++starts_);
   }
 
   void Happen(const ScenarioEvent& event) {
@@ -260,6 +266,7 @@ class Player : public app::Listener {
   sim::World world_;
   sim::SimMetrics metrics_;
   history::MemoryHistory history_;
+  app::ReplayCheck replays_;
   std::unique_ptr<sim::SimCluster> connection_;
   std::unique_ptr<app::SimAgent> agent_;
   std::map<std::string, sim::RevisionBehaviour> behaviours_;
