@@ -17,6 +17,7 @@ extern const Command kPromqlFormatCommand;
 extern const Command kPromqlParseCommand;
 extern const Command kQueryCommand;
 extern const Command kRehearseCommand;
+extern const Command kRunCommand;
 extern const Command kSchemaCommand;
 extern const Command kSimCommand;
 extern const Command kTestCommand;
@@ -24,10 +25,10 @@ extern const Command kVersionCommand;
 
 std::span<const Command> Commands() {
   static const std::vector<Command> commands = {
-      kCheckCommand,       kAnalysisJudgeCommand, kAnalysisRunCommand, kAnalysisQueryCommand,
-      kCompareCommand,     kPromqlEvalCommand,    kPromqlFoldCommand,  kPromqlFormatCommand,
-      kPromqlParseCommand, kQueryCommand,         kRehearseCommand,    kSchemaCommand,
-      kSimCommand,         kTestCommand,          kVersionCommand,
+      kRunCommand,           kCheckCommand,       kAnalysisJudgeCommand, kAnalysisRunCommand,
+      kAnalysisQueryCommand, kCompareCommand,     kPromqlEvalCommand,    kPromqlFoldCommand,
+      kPromqlFormatCommand,  kPromqlParseCommand, kQueryCommand,         kRehearseCommand,
+      kSchemaCommand,        kSimCommand,         kTestCommand,          kVersionCommand,
   };
   return commands;
 }

@@ -59,4 +59,7 @@ class Agent {
   std::unique_ptr<Parts> parts_;
 };
 
+// Everything that a start would read is read and checked; nothing is opened, written or asked.
+Status CheckStart(AgentOptions options, const Clock& clock, telemetry::Log& log);
+
 }  // namespace rollguard::serve

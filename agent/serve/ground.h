@@ -11,8 +11,10 @@
 #include "agent/app/loop.h"
 #include "agent/app/metrics_sources.h"
 #include "agent/app/on_loop.h"
+#include "agent/base/random.h"
 #include "agent/history/sql_history.h"
 #include "agent/kube/client.h"
+#include "agent/kube/discovery.h"
 #include "agent/net/curl_client.h"
 #include "agent/serve/agent.h"
 
@@ -20,25 +22,30 @@ namespace rollguard::serve {
 
 struct Ground {
   Ground(AgentOptions options, const Clock& clock, telemetry::Log& log);
-  ~Ground();
   Ground(const Ground&) = delete;
   Ground& operator=(const Ground&) = delete;
 
+  // Loads the cluster's configuration and makes `kube` and `cluster`.
+  Status ReachCluster();
+  // Opens the history that the configuration names.
+  Status OpenHistory();
   // A stream of seeds: one for each part, in the order of asking.
-  uint64_t NextSeed();
+  uint64_t NextSeed() { return random_.Next(); }
 
-  AgentOptions options;
+  const AgentOptions options;
   const spec::AgentConfig& config;
   const Clock& clock;
   telemetry::Log& log;
 
+  // The deciding thread. Outlives `net`, whose callbacks post to it.
+  app::Loop loop;
   // Any thread; callbacks on the client's own thread.
   net::CurlClient net;
+  std::unique_ptr<kube::Discovery> discovery;  // outlives the calls that `kube` has under way
   std::unique_ptr<kube::KubeClient> kube;
 
-  // The deciding thread, and ports whose callbacks come on it.
-  app::Loop loop;
-  std::unique_ptr<app::ClusterOnLoop> cluster;
+  // Ports whose callbacks come on the deciding thread; used there only.
+  std::unique_ptr<Cluster> cluster;
   app::HttpOnLoop http;
   app::MetricsSources sources;
 
@@ -46,6 +53,11 @@ struct Ground {
 
  private:
   Random random_;
+  std::unique_ptr<Cluster> scoped_;
+  std::shared_ptr<void> data_lock_;
 };
+
+// Who this replica is: in leases, in the audit chain, in events.
+const std::string& IdentityOf(const AgentOptions& options);
 
 }  // namespace rollguard::serve
