@@ -12,7 +12,7 @@
 #include <future>
 
 #include "agent/base/text.h"
-#include "tests/history/real_postgres.h"
+#include "tests/support/real_postgres.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
 #include "tests/support/real_clock.h"

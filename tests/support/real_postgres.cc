@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/history/real_postgres.h"
+#include "tests/support/real_postgres.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
