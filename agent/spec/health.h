@@ -36,6 +36,7 @@ struct GrpcCheck {
   std::string port;
   std::string service;
   bool tls = false;
+  bool insecure_skip_verify = false;
 };
 
 struct PodsCheck {
@@ -127,6 +128,8 @@ struct HealthSpec {
   std::vector<HealthCheck> checks;
   double healthy = 0.9;   // score at or above
   double degraded = 0.7;  // score at or above; below: unhealthy
+  // While nothing is released stable is asked this often; zero: not at all.
+  Duration rest_interval{0};
 };
 
 }  // namespace rollguard::spec

@@ -46,6 +46,7 @@ void ReadGrpc(Object& o, GrpcCheck& out) {
   ReadPort(o, out.port, true);
   o.Str("service", out.service, "The service that is asked for; absent: the server as a whole.");
   o.Bool("tls", out.tls, "Use TLS (false).");
+  o.Bool("insecureSkipVerify", out.insecure_skip_verify, "Do not check the certificate (false).");
 }
 
 void ReadPods(Object& o, PodsCheck& out) {
@@ -206,6 +207,9 @@ void ReadHealth(Object& o, HealthSpec& out) {
       out.checks = std::move(checks);
     h.Share("healthy", out.healthy, "Score at or above: healthy (0.9).");
     h.Share("degraded", out.degraded, "Score at or above: degraded, below: unhealthy (0.7).");
+    h.Dur("restInterval", out.rest_interval,
+          "How often stable is asked while nothing is released; absent: not at all.",
+          std::chrono::seconds(1));
     if (!h.describing() && out.degraded > out.healthy)
       h.Error(h.Has("degraded") ? "degraded" : "healthy",
               "\"degraded\" must not be above \"healthy\"");
