@@ -150,7 +150,7 @@ RuleState StepRule(const spec::Rule& rule, const RulePlan& plan, spec::NoData fa
 
 spec::StringMap RenderAnnotations(const spec::Rule& rule, const RuleState& state) {
   spec::StringMap out;
-  TemplateData data{state.value, state.labels, {}};
+  TemplateData data{state.value, state.labels, {}, {}};
   for (const auto& [name, text] : rule.annotations) {
     auto rendered = RenderTemplate(text, data);
     out.emplace_back(name,

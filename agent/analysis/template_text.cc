@@ -312,6 +312,14 @@ class Renderer {
     }
     if (word == "$value" || word == ".Value") return data_.value;
     if (word == "$labels" || word == ".Labels") return data_.labels;
+    if (word == "$externalLabels" || word == ".ExternalLabels") return data_.external_labels;
+    // As with $labels, one that is missing is empty.
+    for (std::string_view prefix : {"$externalLabels.", ".ExternalLabels."}) {
+      if (!word.starts_with(prefix)) continue;
+      const std::string* value =
+          spec::FindIn(data_.external_labels, std::string_view(word).substr(prefix.size()));
+      return value ? *value : std::string();
+    }
     for (std::string_view prefix : {"$labels.", ".Labels."}) {
       if (!word.starts_with(prefix)) continue;
       const std::string* label =
@@ -322,7 +330,8 @@ class Renderer {
       if (const std::string* value = spec::FindIn(data_.vars, std::string_view(word).substr(1)))
         return *value;
     }
-    Fail(StrCat("undefined variable ", Quote(word), Suggestion(word, {"$value", "$labels"})));
+    Fail(StrCat("undefined variable ", Quote(word),
+                Suggestion(word, {"$value", "$labels", "$externalLabels"})));
     return {};
   }
 

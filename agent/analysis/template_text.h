@@ -19,7 +19,8 @@ namespace rollguard::analysis {
 struct TemplateData {
   double value = 0;
   spec::StringMap labels;
-  spec::StringMap vars;  // further variables, "$guard" under "guard"
+  spec::StringMap vars{};             // further variables, "$guard" under "guard"
+  spec::StringMap external_labels{};  // $externalLabels: the server's own
 };
 
 // Bounded: 64 KiB of output, nesting 20.

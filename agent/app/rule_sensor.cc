@@ -118,6 +118,7 @@ RuleSensor::~RuleSensor() {
 // Names of a track's pods as a regular expression. Pods of a Deployment carry their ReplicaSet's
 // name; those of other workloads are listed.
 std::string RuleSensor::PodsOf(const GuardView& view, bool candidate) const {
+  if (given_pods_) return candidate ? given_pods_->first : given_pods_->second;
   const spec::Guard& guard = view.guard;
   const release::Observation& o = view.observation;
   const std::string wanted = candidate ? view.state.release->candidate : view.state.release->stable;

@@ -6,8 +6,10 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/analysis/compare_state.h"
@@ -39,6 +41,12 @@ class RuleSensor : public Sensor {
   // Runs after each evaluation.
   void SetObserver(std::function<void(const RuleReading&)> observer) {
     observer_ = std::move(observer);
+  }
+
+  // Where the samples name other pods than the cluster does (tests, the past): patterns of the
+  // candidate's and of stable's pods.
+  void SetPods(std::string candidate, std::string stable) {
+    given_pods_.emplace(std::move(candidate), std::move(stable));
   }
 
   void Contribute(const spec::Guard& guard, const release::GuardState& state,
@@ -73,6 +81,7 @@ class RuleSensor : public Sensor {
   MetricsSources& sources_;
   Controller* controller_ = nullptr;
   std::function<void(const RuleReading&)> observer_;
+  std::optional<std::pair<std::string, std::string>> given_pods_;
   std::map<std::string, std::shared_ptr<Watch>> watches_;
   std::map<std::string, MetricsSource::Round> round_;  // by source, while a tick gathers
   TimerId timer_ = 0;

@@ -23,6 +23,21 @@ Runs unit tests of rules in virtual time. PATHs are files in promtool's format, 
 Beyond promtool: eval_range {start, end, step} with exp_matrix [{labels, values}], exp_error
 "pattern", exact: true (numbers bit for bit; otherwise within 1e-6 relative).
 
+Rules of rollguard (rollback, pause, observe) are judged with a release, by the code the agent runs:
+
+  release: {guard: FILE, at: 2m}      which guard, and when the new version appears; without a
+                                      guard one is made up: {namespace, workload, service, vars,
+                                      candidatePods, stablePods}, read from the series if not said
+  alerts:                             alerts that arrive
+    - {at: 3m, status: firing, startsAt: 2m30s, labels: {alertname: X, severity: critical}}
+  decision_test:                      what the agent does
+    - {at: 6m30s, expect: {action: rollback, rule: HighErrorRate, weight: 0}}
+
+expect: action (rollback, pause, hold, observe, promote, reject, none), rule, alert, weight, phase,
+reason (a pattern), states: {RULE: inactive|pending|firing|noData|error}. In alert_rule_test such a
+rule counts as an alert of its name. The candidate's pods are WORKLOAD-candidate-.*, stable's
+WORKLOAD-stable-.*, unless said otherwise.
+
 options:
   --run TEXT           only tests whose name contains TEXT
   --junit FILE         also write a JUnit report

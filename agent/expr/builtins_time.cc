@@ -5,6 +5,7 @@
 
 #include "agent/base/text.h"
 #include "agent/expr/builtins.h"
+#include "agent/expr/date_layout.h"
 
 namespace rollguard::expr {
 namespace {
@@ -37,17 +38,6 @@ std::optional<Value::Nanoseconds> ParseDuration(std::string_view text) {
   }
   if (total > 9.2e18) return std::nullopt;
   return Value::Nanoseconds(static_cast<int64_t>(negative ? -total : total));
-}
-
-std::optional<Time> ParseDate(std::string_view text) {
-  std::string full(text);
-  if (full.size() == 10) full += "T00:00:00Z";
-  if (full.size() == 19 && full[10] == ' ') {
-    full[10] = 'T';
-    full += 'Z';
-  }
-  auto time = ParseRfc3339(full);
-  return time ? std::optional(*time) : std::nullopt;
 }
 
 std::optional<Value> DurationMethod(Value::Nanoseconds d, std::string_view name) {
@@ -84,6 +74,28 @@ std::optional<Value> TimeMethod(Time t, std::string_view name) {
   return std::nullopt;
 }
 
+// date(text), date(text, layout), date(text, layout, zone).
+Value Date(std::span<const Value> args, CallContext& context) {
+  for (const Value& arg : args) {
+    if (!arg.is_string()) return BadArgument("date", arg, context);
+  }
+  const std::string& text = args[0].AsString();
+  if (args.size() == 1) {
+    auto time = ParseAnyDate(text);
+    if (time) return Value(*time);
+    return context.Fail(StrCat("invalid date ", Quote(text), " (write 2026-11-02T10:00:00Z)"));
+  }
+  auto zone = args.size() > 2 ? ParseZone(args[2].AsString()) : Duration(0);
+  if (!zone) {
+    return context.Fail(StrCat("unknown time zone ", Quote(args[2].AsString()),
+                               " (write UTC or an offset like +01:00)"));
+  }
+  const std::string& layout = args[1].AsString();
+  auto time = ParseLayout(layout, text, *zone);
+  if (time) return Value(*time);
+  return context.Fail(StrCat("the date ", Quote(text), " does not fit the layout ", Quote(layout)));
+}
+
 }  // namespace
 
 Value CallTime(std::string_view name, std::span<const Value> args, CallContext& context) {
@@ -94,11 +106,7 @@ Value CallTime(std::string_view name, std::span<const Value> args, CallContext& 
     auto duration = ParseDuration(text);
     return duration ? Value(*duration) : context.Fail(StrCat("invalid duration ", Quote(text)));
   }
-  if (args.size() > 1)
-    return context.Fail("date: layouts and time zones are not supported; write RFC 3339");
-  auto time = ParseDate(text);
-  return time ? Value(*time)
-              : context.Fail(StrCat("invalid date ", Quote(text), " (write 2026-11-02T10:00:00Z)"));
+  return Date(args, context);
 }
 
 Value CallMethod(const Value& self, std::string_view name, std::span<const Value> args,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prometheus' own rule files: groups of recording and alerting rules, for rule tests.
+// Rule files for rule tests: Prometheus' own groups of recording and alerting rules beside ours.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "agent/base/diagnostic.h"
 #include "agent/promql/ast.h"
+#include "agent/spec/load.h"
 #include "agent/spec/values.h"
 #include "agent/yaml/yaml.h"
 
@@ -31,11 +32,18 @@ struct PromRuleGroup {
   std::vector<PromRule> rules;
 };
 
-// Every problem is reported under `file`; groups without errors are appended to `groups`.
-// Rollguard's own rules (`rollback`, `pause`, `observe`) are passed over: they are judged with a
-// release.
-void LoadPromRules(std::string_view file, std::string_view text, std::vector<PromRuleGroup>& groups,
-                   Diagnostics& diagnostics);
+struct TestedRules {
+  std::vector<PromRuleGroup> groups;
+  spec::Library library;  // our groups, and whatever else of ours the files hold
+};
+
+// Every problem is reported under `file`. A group may hold Prometheus' rules or ours (`rollback`,
+// `pause`, `observe`), not both: ours are judged with a release.
+void LoadRuleFile(std::string_view file, std::string_view text, TestedRules& rules,
+                  Diagnostics& diagnostics);
+
+// Our rule of that name; nullptr when there is none.
+const spec::Rule* FindRule(const spec::Library& library, std::string_view name);
 
 // "5m", "1h30m", "0": Prometheus' durations. Reports at `at` when it is none.
 bool ReadPromDuration(std::string_view file, const std::string& text, SourceSpan at,

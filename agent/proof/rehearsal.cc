@@ -126,10 +126,9 @@ class Player : public app::Listener {
   void StartAgent() {
     connection_ = world_.Connect(scenario_.faults && settled_ ? sim::FaultPlan::Rough()
                                                               : sim::FaultPlan::None());
-    agent_ =
-        std::make_unique<app::SimAgent>(scheduler(), *connection_, metrics_, history_, library_,
-                                        std::vector<app::Listener*>{this, &replays_},
-                                        play_.seed + ++starts_);
+    agent_ = std::make_unique<app::SimAgent>(scheduler(), *connection_, metrics_, history_,
+                                             library_, std::vector<app::Listener*>{this, &replays_},
+                                             play_.seed + ++starts_);
   }
 
   void Happen(const ScenarioEvent& event) {

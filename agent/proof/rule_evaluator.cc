@@ -90,7 +90,7 @@ FiringAlert RuleEvaluator::MakeAlert(const PromRule& rule, const promql::Sample&
   analysis::TemplateData data;
   data.value = sample.v;
   data.labels = MapOf(sample.labels);
-  data.vars = external_labels_;
+  data.external_labels = external_labels_;
   FiringAlert alert;
   alert.value = sample.v;
   alert.labels = sample.labels.WithoutName();

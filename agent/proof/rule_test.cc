@@ -10,7 +10,8 @@
 #include "agent/promql/engine.h"
 #include "agent/promql/label_predicate.h"
 #include "agent/promql/parser.h"
-#include "agent/promql/printer.h"
+#include "agent/proof/decision_test.h"
+#include "agent/proof/expectation.h"
 #include "agent/proof/rule_evaluator.h"
 
 namespace rollguard::proof {
@@ -19,14 +20,11 @@ namespace {
 using promql::Millis;
 
 constexpr double kTolerance = 1e-6;
-constexpr size_t kMaxSeen = 12;  // lines of samples shown below a failure
 
 bool SameNumber(double a, double b, bool exact) {
   if (exact) return a == b || (std::isnan(a) && std::isnan(b));
   return promql::SameValue(a, b, kTolerance);
 }
-
-std::string AtText(Duration at) { return at.count() == 0 ? "0s" : FormatPromDuration(at); }
 
 // "{a="b"} 1, {a="c"} 2", sorted; "nothing" when empty.
 std::string ShowSamples(std::vector<ExpectedSample> samples) {
@@ -54,38 +52,6 @@ std::string ShowRows(std::vector<ExpectedRow> rows) {
   return out.empty() ? "nothing" : out;
 }
 
-std::string ShowMap(const spec::StringMap& map) {
-  spec::StringMap sorted = map;
-  std::sort(sorted.begin(), sorted.end());
-  std::string out;
-  for (const auto& [name, value] : sorted) {
-    out += StrCat(out.empty() ? "" : ", ", name, "=", Quote(value));
-  }
-  return StrCat("{", out, "}");
-}
-
-std::string ShowAlerts(std::vector<ExpectedAlert> alerts) {
-  std::vector<std::string> lines;
-  for (const ExpectedAlert& alert : alerts) {
-    lines.push_back(ShowMap(alert.labels) +
-                    (alert.annotations.empty() ? "" : " " + ShowMap(alert.annotations)));
-  }
-  std::sort(lines.begin(), lines.end());
-  return lines.empty() ? "no alert" : Join(lines, ", ");
-}
-
-// Lists are compared as sets: every wanted element takes one that is equal.
-template <class T, class Same>
-bool SameSet(const std::vector<T>& want, std::vector<T> got, Same same) {
-  if (want.size() != got.size()) return false;
-  for (const T& element : want) {
-    auto it = std::find_if(got.begin(), got.end(), [&](const T& g) { return same(element, g); });
-    if (it == got.end()) return false;
-    got.erase(it);
-  }
-  return true;
-}
-
 bool SameRow(const ExpectedRow& a, const ExpectedRow& b, bool exact) {
   if (!(a.labels == b.labels)) return false;
   size_t steps = std::max(a.values.size(), b.values.size());
@@ -101,16 +67,16 @@ bool SameRow(const ExpectedRow& a, const ExpectedRow& b, bool exact) {
 // One test with its store and its rules.
 class GroupRun {
  public:
-  GroupRun(const RuleTestFile& file, const RuleTestGroup& group,
-           const std::vector<PromRuleGroup>& rules, const RuleTestOptions& options,
-           RuleTestReport& report)
-      : file_(file), group_(group), report_(report) {
+  GroupRun(const RuleTestFile& file, const RuleTestGroup& group, const TestedRules& rules,
+           const RuleTestOptions& options, RuleTestReport& report)
+      : file_(file), group_(group), library_(rules.library), report_(report) {
     engine_options_.default_step = file.evaluation_interval;
     engine_options_.version3 = options.promql_version3;
-    rules_.emplace(rules, store_, engine_options_, group.external_labels);
+    rules_.emplace(rules.groups, store_, engine_options_, group.external_labels);
   }
 
-  promql::MemoryStore& store() { return store_; }
+  const promql::MemoryStore& store() const { return store_; }
+  const promql::EngineOptions& engine_options() const { return engine_options_; }
 
   void Run(Diagnostics& diagnostics) {
     for (const InputSeries& series : group_.input) {
@@ -137,21 +103,17 @@ class GroupRun {
       last = std::max(last, test.range ? test.range->end : test.at);
     }
     for (const AlertTest& test : group_.alert_tests) last = std::max(last, test.at);
+    for (const DecisionTest& test : group_.decisions) last = std::max(last, test.at);
     for (Duration at{0}; at <= last; at += file_.evaluation_interval) {
       rules_->Evaluate(group_.start + at);
       for (const AlertTest& test : group_.alert_tests) {
-        if (test.at >= at && test.at < at + file_.evaluation_interval) CheckAlerts(test);
+        if (test.at < at || test.at >= at + file_.evaluation_interval) continue;
+        if (!FindRule(library_, test.alert)) CheckAlerts(test);
       }
     }
   }
 
   void CheckAlerts(const AlertTest& test) {
-    std::vector<ExpectedAlert> want = test.alerts;
-    for (ExpectedAlert& alert : want) {
-      if (spec::FindIn(alert.labels, "alertname") == nullptr) {
-        alert.labels.emplace_back("alertname", test.alert);
-      }
-    }
     std::vector<ExpectedAlert> got;
     for (const FiringAlert& alert : rules_->Firing(test.alert, test.group)) {
       ExpectedAlert& seen = got.emplace_back();
@@ -160,20 +122,12 @@ class GroupRun {
       }
       seen.annotations = alert.annotations;
     }
-    auto same = [](const ExpectedAlert& a, const ExpectedAlert& b) {
-      return ShowMap(a.labels) == ShowMap(b.labels) &&
-             ShowMap(a.annotations) == ShowMap(b.annotations);
-    };
-    bool passed = SameSet(want, got, same);
     RuleTestFailure failure;
-    failure.expr = test.alert;
-    failure.at = AtText(test.at);
-    failure.want = ShowAlerts(want);
-    failure.got = ShowAlerts(got);
+    bool passed = CompareAlerts(test, got, failure);
     if (!passed) {
       for (const PromRule* rule : rules_->Find(test.alert)) {
         failure.saw.push_back("rule: " + rule->expr);
-        See(rule->query, group_.start + test.at, failure.saw);
+        SeeSamples(Engine(), rule->query, group_.start + test.at, failure.saw);
       }
     }
     CountExpectation(report_, group_, test.span, StrCat("alert ", test.alert, " at ", failure.at),
@@ -198,7 +152,7 @@ class GroupRun {
       failure.got = value ? Show(*value, test) : "the failure: " + value.error().message;
       passed = value.ok() && Matches(*value, test);
     }
-    if (!passed) See(test.query, at, failure.saw);
+    if (!passed) SeeSamples(Engine(), test.query, at, failure.saw);
     CountExpectation(report_, group_, test.span, StrCat(test.expr, " at ", failure.at), passed,
                      std::move(failure));
   }
@@ -266,32 +220,6 @@ class GroupRun {
     });
   }
 
-  // What each selector of a question finds at a time.
-  void See(const promql::Query& query, Time at, std::vector<std::string>& saw) const {
-    std::set<std::string> shown;
-    for (promql::NodeId id = 0; id < query.nodes.size(); ++id) {
-      if (query.As<promql::SelectorNode>(id) == nullptr) continue;
-      std::string text = promql::Print(query, id);
-      if (!shown.insert(text).second) continue;
-      auto selector = promql::ParseQuery(text);
-      if (!selector) continue;
-      auto value = Engine().Instant(*selector, at);
-      std::string found = value ? promql::ToString(*value) : value.error().message;
-      if (found.empty()) {
-        saw.push_back(text + ": nothing");
-        continue;
-      }
-      size_t lines = 0;
-      for (std::string_view line : Split(Trim(found), '\n')) {
-        if (++lines > kMaxSeen) {
-          saw.push_back("...");
-          break;
-        }
-        saw.emplace_back(line);
-      }
-    }
-  }
-
   void ReportRuleErrors() {
     for (const std::string& error : rules_->errors()) {
       RuleTestFailure failure;
@@ -306,24 +234,20 @@ class GroupRun {
 
   const RuleTestFile& file_;
   const RuleTestGroup& group_;
+  const spec::Library& library_;
   RuleTestReport& report_;
   promql::MemoryStore store_;
   promql::EngineOptions engine_options_;
   std::optional<RuleEvaluator> rules_;
 };
 
-std::string FolderOf(std::string_view file) {
-  size_t slash = file.rfind('/');
-  return slash == std::string_view::npos ? "" : std::string(file.substr(0, slash + 1));
-}
-
-std::vector<PromRuleGroup> LoadRules(const RuleTestFile& file, const RuleFiles& files,
-                                     Diagnostics& diagnostics,
-                                     std::vector<std::pair<std::string, std::string>>& texts) {
-  std::vector<PromRuleGroup> groups;
+TestedRules LoadRules(const RuleTestFile& file, const RuleFiles& files, Diagnostics& diagnostics,
+                      std::vector<std::pair<std::string, std::string>>& texts) {
+  TestedRules rules;
+  std::vector<PromRuleGroup>& groups = rules.groups;
   for (size_t i = 0; i < file.rule_files.size(); ++i) {
     const std::string& pattern = file.rule_files[i];
-    std::string path = pattern.starts_with("/") ? pattern : FolderOf(file.file) + pattern;
+    std::string path = BesideFile(file.file, pattern);
     std::vector<std::string> paths = files.match(path);
     if (paths.empty()) {
       diagnostics.Error(file.file, file.rule_file_spans[i],
@@ -335,7 +259,7 @@ std::vector<PromRuleGroup> LoadRules(const RuleTestFile& file, const RuleFiles& 
         diagnostics.Error(file.file, file.rule_file_spans[i], text.error().message);
         continue;
       }
-      LoadPromRules(name, *text, groups, diagnostics);
+      LoadRuleFile(name, *text, rules, diagnostics);
       texts.emplace_back(name, std::move(*text));
     }
   }
@@ -348,32 +272,18 @@ std::vector<PromRuleGroup> LoadRules(const RuleTestFile& file, const RuleFiles& 
     return rank(a) < rank(b);
   });
   for (const std::string& name : file.group_order) {
-    bool known = std::any_of(groups.begin(), groups.end(),
-                             [&](const PromRuleGroup& group) { return group.name == name; });
+    auto named = [&](const auto& group) { return group.name == name; };
+    bool known = std::any_of(groups.begin(), groups.end(), named) ||
+                 std::any_of(rules.library.groups.begin(), rules.library.groups.end(), named);
     if (!known && !diagnostics.has_errors()) {
       diagnostics.Error(file.file, {},
                         StrCat("group_eval_order names ", Quote(name), ", which no rule file has"));
     }
   }
-  return groups;
+  return rules;
 }
 
 }  // namespace
-
-void CountExpectation(RuleTestReport& report, const RuleTestGroup& group, SourceSpan span,
-                      std::string name, bool passed, RuleTestFailure failure) {
-  RuleTestCase one{group.name, std::move(name), passed, report.failures.size()};
-  report.cases.push_back(std::move(one));
-  if (passed) {
-    ++report.passed;
-    return;
-  }
-  ++report.failed;
-  failure.file = report.file;
-  failure.line = span.line;
-  failure.test = group.name;
-  report.failures.push_back(std::move(failure));
-}
 
 RuleTestReport RunRuleTests(std::string_view file, std::string_view text, const RuleFiles& files,
                             const RuleTestOptions& options, Diagnostics& diagnostics,
@@ -382,17 +292,18 @@ RuleTestReport RunRuleTests(std::string_view file, std::string_view text, const 
   report.file = std::string(file);
   Diagnostics found;
   RuleTestFile parsed = ParseRuleTestFile(file, text, found);
-  std::vector<PromRuleGroup> rules = LoadRules(parsed, files, found, texts);
+  TestedRules rules = LoadRules(parsed, files, found, texts);
+  std::vector<TrialCast> casts;
   for (const RuleTestGroup& group : parsed.groups) {
-    if (found.has_errors()) break;
+    casts.push_back(CastTrial(parsed, group, rules.library, files, found, texts));
+  }
+  for (size_t i = 0; i < parsed.groups.size() && !found.has_errors(); ++i) {
+    const RuleTestGroup& group = parsed.groups[i];
     if (!options.only.empty() && group.name.find(options.only) == std::string::npos) continue;
     GroupRun run(parsed, group, rules, options, report);
     run.Run(found);
-    if (!group.decisions) continue;
-    if (options.judge) {
-      options.judge(parsed, group, run.store(), report, found);
-    } else {
-      found.Error(file, group.decisions->span, "\"decision_test\" cannot be judged here");
+    if (!found.has_errors() && casts[i].needed) {
+      RunDecisionTests({parsed, group, casts[i], run.store(), run.engine_options()}, report, found);
     }
   }
   diagnostics.Append(found);

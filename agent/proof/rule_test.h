@@ -51,17 +51,9 @@ struct RuleFiles {
   std::function<std::vector<std::string>(const std::string& pattern)> match;
 };
 
-// Judges the release part of a test (`decision_test`); the release engine's side. `store` holds the
-// series of the test and what its rules recorded.
-using DecisionJudge = std::function<void(const RuleTestFile& file, const RuleTestGroup& group,
-                                         promql::MemoryStore& store, RuleTestReport& report,
-                                         Diagnostics& diagnostics)>;
-
 struct RuleTestOptions {
   bool promql_version3 = false;
   std::string only;  // run only tests whose name contains this
-  // Without one, a `decision_test` is an error.
-  DecisionJudge judge;
 };
 
 // One file. Problems of the test file and of its rule files go to `diagnostics`; nothing is run
@@ -69,11 +61,6 @@ struct RuleTestOptions {
 RuleTestReport RunRuleTests(std::string_view file, std::string_view text, const RuleFiles& files,
                             const RuleTestOptions& options, Diagnostics& diagnostics,
                             std::vector<std::pair<std::string, std::string>>& texts);
-
-// Adds an expectation to the report; a failed one with what is in `failure` (file, line and test
-// are filled in here).
-void CountExpectation(RuleTestReport& report, const RuleTestGroup& group, SourceSpan span,
-                      std::string name, bool passed, RuleTestFailure failure);
 
 // "file:14: test "name": expr at 5m: want ..., got ...", the samples below it, a summary last.
 std::string RenderText(const std::vector<RuleTestReport>& reports);

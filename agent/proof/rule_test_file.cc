@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "agent/base/text.h"
+#include "agent/proof/decision_file.h"
 #include "agent/proof/prom_rules.h"
 #include "agent/spec/reader.h"
 
@@ -159,11 +160,6 @@ void ReadStart(Object& object, Time& start) {
   }
 }
 
-void ReadRaw(Object& object, std::string_view key, std::optional<yaml::Node>& out) {
-  yaml::Node node;
-  if (object.Raw(key, node, "For the release engine.")) out = std::move(node);
-}
-
 void ReadData(Object& object, RuleTestGroup& group) {
   ReadDuration(object, "interval", group.interval, "Between two values of a series.");
   if (group.interval.count() <= 0) object.Error("interval", "the interval must be positive");
@@ -191,9 +187,7 @@ void ReadGroup(Object& object, bool exact, RuleTestFile& file) {
               [&](Object& inner) { ReadAlertTest(inner, group); });
   object.Map("external_labels", group.external_labels, "The server's own labels.");
   object.Ignore("external_url");
-  ReadRaw(object, "release", group.release);
-  ReadRaw(object, "alerts", group.alerts);
-  ReadRaw(object, "decision_test", group.decisions);
+  ReadDecisionPart(object, group);
   file.groups.push_back(std::move(group));
 }
 

@@ -9,12 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/alerts/alert.h"
 #include "agent/base/diagnostic.h"
 #include "agent/promql/ast.h"
 #include "agent/promql/labels.h"
 #include "agent/promql/series_notation.h"
 #include "agent/spec/values.h"
-#include "agent/yaml/yaml.h"
 
 namespace rollguard::proof {
 
@@ -65,6 +65,37 @@ struct AlertTest {
   SourceSpan span;
 };
 
+// Which release the rules judge. Without a guard one is made up, and what is not said is read from
+// the series where they leave no doubt.
+struct ReleaseSetup {
+  std::string guard;  // a file, relative to the test file
+  SourceSpan guard_span;
+  Duration at{0};
+  std::string ns, workload, service;  // without a guard
+  spec::StringMap vars;               // win over the guard's
+  std::string candidate_pods;         // empty: WORKLOAD-candidate-.*
+  std::string stable_pods;            // empty: WORKLOAD-stable-.*
+  SourceSpan span;
+};
+
+struct AlertEvent {
+  Duration at{0};
+  alerts::Alert alert;  // starts_at counts from the epoch; the test's start is added
+};
+
+// How the release must stand at a time. What is absent is not looked at.
+struct DecisionTest {
+  Duration at{0};
+  std::string action;  // rollback, pause, hold, observe, promote, reject, none
+  std::string rule;    // behind the action; with none: a rule that does not fire
+  std::string alert;
+  std::optional<int64_t> weight;
+  std::string phase;
+  std::string reason;      // a regular expression
+  spec::StringMap states;  // rule -> inactive, pending, firing, noData, error
+  SourceSpan span;
+};
+
 struct RuleTestGroup {
   std::string name;
   SourceSpan span;
@@ -74,10 +105,9 @@ struct RuleTestGroup {
   std::vector<ExprTest> exprs;
   std::vector<AlertTest> alert_tests;
   spec::StringMap external_labels;
-  // For the release engine; as written.
-  std::optional<yaml::Node> release;
-  std::optional<yaml::Node> alerts;
-  std::optional<yaml::Node> decisions;
+  std::optional<ReleaseSetup> release;  // absent: one begins at 0
+  std::vector<AlertEvent> alert_events;
+  std::vector<DecisionTest> decisions;
 };
 
 struct RuleTestFile {

@@ -39,7 +39,11 @@ struct Ran {
 
 Ran RunTests(std::string_view text, const RuleTestOptions& options = {},
              std::map<std::string, std::string> rules = {{"dir/rules.yaml", kRules}}) {
-  RuleFiles files{[&](const std::string& path) -> Expected<std::string> { return rules.at(path); },
+  RuleFiles files{[&](const std::string& path) -> Expected<std::string> {
+                    if (!rules.contains(path))
+                      return Error(ErrorCode::kNotFound, "there is no " + path.substr(4));
+                    return rules.at(path);
+                  },
                   [&](const std::string& pattern) {
                     return rules.contains(pattern) ? std::vector{pattern}
                                                    : std::vector<std::string>();
@@ -202,7 +206,18 @@ TEST_CASE("what is wrong with a test file is said at its place", "[proof][rulete
       {"tests:\n  - input_series: [{series: a, values: 1}, {series: a, values: 2}]\n",
        "a is given twice in one test"},
       {"tests:\n  - {interval: 0s}\n", "the interval must be positive"},
-      {"tests:\n  - decision_test: []\n", "\"decision_test\" cannot be judged here"},
+      {"tests:\n  - alerts: [{at: 1m, labels: {alertname: A}}]\n",
+       "\"alerts\" changes nothing here: add \"decision_test\""},
+      {"tests:\n  - release: {at: 1m}\n", "\"release\" changes nothing here"},
+      {"tests:\n  - decision_test: [{at: 1m, expect: {action: rolback}}]\n",
+       "unknown action \"rolback\" (did you mean \"rollback\"?)"},
+      {"tests:\n  - decision_test: [{at: 1m, expect: {}}]\n", "expect at least one of action"},
+      {"tests:\n  - decision_test: [{at: 1m, expect: {states: {A: fireing}}}]\n",
+       "unknown state of A \"fireing\" (did you mean \"firing\"?)"},
+      {"tests:\n  - decision_test: [{at: 1m, expect: {rule: A}}]\n",
+       "there is no rule \"A\" in the rule files"},
+      {"tests:\n  - {release: {guard: no.yaml}, decision_test: [{at: 1m, expect: {weight: 0}}]}\n",
+       "there is no no.yaml"},
       {"- 1\n", "expected one document"},
   };
   for (const auto& row : rows) {
