@@ -78,16 +78,19 @@ bool Speaks(How how, const Alert& alert, const GuardFacts& guard, const PodOwner
   return false;
 }
 
-double Rank(const Alert& alert, const GuardFacts& guard,
-            const std::vector<const GuardFacts*>& others) {
+Suspicion Suspect(const Alert& alert, const GuardFacts& guard,
+                  const std::vector<const GuardFacts*>& others) {
   double seconds = ToSeconds(alert.starts_at - guard.release_started);
   double time = seconds < 0 ? 0 : 1.0 / (1.0 + seconds / kTimeScaleSeconds);
   bool called = std::any_of(others.begin(), others.end(), [&](const GuardFacts* other) {
     return std::find(other->depends_on.begin(), other->depends_on.end(), guard.id) !=
            other->depends_on.end();
   });
-  return kTimeWeight * time + kDependencyWeight * (called ? 1 : 0) +
-         kEvidenceWeight * std::clamp(guard.evidence, 0.0, 1.0);
+  return {time, called ? 1.0 : 0.0, std::clamp(guard.evidence, 0.0, 1.0)};
+}
+
+double Rank(const Suspicion& s) {
+  return kTimeWeight * s.time + kDependencyWeight * s.dependency + kEvidenceWeight * s.evidence;
 }
 
 std::string Explain(const Alert& alert, const GuardFacts& guard, const Match& match) {
@@ -101,9 +104,11 @@ std::string Explain(const Alert& alert, const GuardFacts& guard, const Match& ma
     case Disposition::kResolved: return StrCat("alert ", alert.Name(), " has ended");
     case Disposition::kObserved: return StrCat(began, "; it is only observed");
     default:
-      return StrCat(began, ", ", FormatShortDuration(alert.starts_at - guard.release_started),
-                    " after release ", guard.release_id, " began; matched by ", ToString(match.how),
-                    Format(", rank %.2f", match.rank));
+      return StrCat(
+          began, ", ", FormatShortDuration(alert.starts_at - guard.release_started),
+          " after release ", guard.release_id, " began; matched by ", ToString(match.how),
+          Format(", rank %.2f (time %.2f, dependency %.0f, evidence %.2f)", match.rank,
+                 match.suspicion.time, match.suspicion.dependency, match.suspicion.evidence));
   }
 }
 
@@ -123,7 +128,8 @@ Match MakeMatch(const Alert& alert, const GuardFacts& guard, How how,
     match.severity = trigger->severity;
   }
   match.disposition = Judge(alert, guard, match.action);
-  match.rank = guard.releasing ? Rank(alert, guard, named) : 0;
+  if (guard.releasing) match.suspicion = Suspect(alert, guard, named);
+  match.rank = Rank(match.suspicion);
   match.reason = Explain(alert, guard, match);
   return match;
 }

@@ -49,6 +49,13 @@ const char* ToString(Disposition value);
 enum class How { kExplicit, kMatcher, kLabels, kPod };
 const char* ToString(How value);
 
+// What a rank is made of, each 0..1.
+struct Suspicion {
+  double time = 0;        // how soon after the release began the alert began
+  double dependency = 0;  // 1: another guard the alert speaks of calls this one
+  double evidence = 0;    // how much worse the candidate looks than stable
+};
+
 struct Match {
   std::string guard;
   std::string release_id{};
@@ -56,7 +63,8 @@ struct Match {
   Disposition disposition = Disposition::kUnmatched;
   spec::TriggerAction action = spec::TriggerAction::kObserve;
   spec::RuleSeverity severity = spec::RuleSeverity::kMedium;
-  double rank = 0;     // among suspects, 0..1
+  double rank = 0;  // among suspects, 0..1
+  Suspicion suspicion{};
   std::string reason;  // one sentence
 };
 

@@ -14,11 +14,10 @@ constexpr int64_t kShareNeeds = 5;  // a share says nothing about a handful of r
 
 void FleetGovernor::Forget(Time now) {
   while (!triggers_.empty() && now - triggers_.front().at > limits_.within) triggers_.pop_front();
-  while (!rollbacks_.empty() && now - rollbacks_.front() > std::chrono::hours(1))
-    rollbacks_.pop_front();
 }
 
-GovernorVerdict FleetGovernor::Ask(Time now, const std::string& guard, int64_t releasing) {
+GovernorVerdict FleetGovernor::Ask(Time now, const std::string& guard, int64_t releasing,
+                                   int64_t rollbacks) {
   Forget(now);
   bool known = std::any_of(triggers_.begin(), triggers_.end(),
                            [&](const Trigger& t) { return t.guard == guard; });
@@ -35,9 +34,8 @@ GovernorVerdict FleetGovernor::Ask(Time now, const std::string& guard, int64_t r
     return {false, StrCat(count, " of ", releasing, " releasing guards triggered within ", window,
                           ": this looks like the platform, not the releases")};
   }
-  if (limits_.max_rollbacks_per_hour > 0 &&
-      static_cast<int64_t>(rollbacks_.size()) >= limits_.max_rollbacks_per_hour) {
-    return {false, StrCat(rollbacks_.size(), " rollbacks within the last hour (limit ",
+  if (limits_.max_rollbacks_per_hour > 0 && rollbacks >= limits_.max_rollbacks_per_hour) {
+    return {false, StrCat(rollbacks, " rollbacks within the last hour (limit ",
                           limits_.max_rollbacks_per_hour, ")")};
   }
   return {};

@@ -21,11 +21,9 @@ class FleetGovernor {
  public:
   explicit FleetGovernor(const spec::FleetLimits& limits) : limits_(limits) {}
 
-  // A guard wants to roll back. `releasing`: how many guards are releasing now. One guard that asks
-  // again within the window counts once.
-  GovernorVerdict Ask(Time now, const std::string& guard, int64_t releasing);
-  // A rollback was carried out.
-  void RolledBack(Time now) { rollbacks_.push_back(now); }
+  // A guard wants to roll back. `releasing`: how many guards are releasing now; `rollbacks`: how
+  // many were rolled back within the last hour. One guard that asks again counts once.
+  GovernorVerdict Ask(Time now, const std::string& guard, int64_t releasing, int64_t rollbacks);
   void SetLimits(const spec::FleetLimits& limits) { limits_ = limits; }
 
  private:
@@ -37,7 +35,6 @@ class FleetGovernor {
   };
   spec::FleetLimits limits_;
   std::deque<Trigger> triggers_;
-  std::deque<Time> rollbacks_;
 };
 
 }  // namespace rollguard::alerts

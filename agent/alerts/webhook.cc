@@ -201,14 +201,17 @@ Expected<PolledAlerts> ParsePolled(std::string_view body, const WebhookLimits& l
   for (size_t i = 0; i < document->size(); ++i) {
     Json item = document->At(i);
     std::string state = item.At("status", "state").Str();
-    if (state == "suppressed") {
-      polled.suppressed.push_back(item.At("fingerprint").Str());
-      continue;
-    }
     item.Set("status", "firing");  // the API lists only alerts that have not ended
     auto alert = ReadAlert(item, StrCat("alerts[", i, "]"), limits);
     if (!alert) return alert.error();
-    polled.alerts.push_back(std::move(*alert));
+    if (state == "suppressed") {
+      polled.suppressed.push_back(alert->fingerprint);
+      polled.quiet.push_back(std::move(*alert));
+    } else if (state == "unprocessed") {
+      polled.unprocessed.push_back(alert->fingerprint);
+    } else {
+      polled.alerts.push_back(std::move(*alert));
+    }
   }
   return polled;
 }

@@ -45,10 +45,13 @@ Expected<Payload> ParseMapped(std::string_view body, const Mapping& mapping, Tim
                               const WebhookLimits& limits = {});
 
 // Answer of Alertmanager's GET /api/v2/alerts. `suppressed` lists the fingerprints that are
-// silenced or inhibited; those alerts are not in `alerts`.
+// silenced or inhibited; those alerts are in `quiet`. `unprocessed` ones are there, but whether
+// they are suppressed is not known yet.
 struct PolledAlerts {
   std::vector<Alert> alerts;
+  std::vector<Alert> quiet;
   std::vector<std::string> suppressed;
+  std::vector<std::string> unprocessed;
 };
 Expected<PolledAlerts> ParsePolled(std::string_view body, const WebhookLimits& limits = {});
 

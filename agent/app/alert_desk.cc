@@ -74,7 +74,11 @@ Json ToJson(const AlertReceipt& receipt) {
                             {"release", m.release_id},
                             {"disposition", alerts::ToString(m.disposition)},
                             {"action", spec::ToString(m.action)},
+                            {"matchedBy", alerts::ToString(m.how)},
                             {"rank", m.rank},
+                            {"suspicion", Json::Obj({{"time", m.suspicion.time},
+                                                     {"dependency", m.suspicion.dependency},
+                                                     {"evidence", m.suspicion.evidence}})},
                             {"reason", m.reason}}));
   }
   Json out = alerts::ToJson(receipt.alert);
@@ -108,22 +112,30 @@ AlertReceipt AlertDesk::ReceiveOne(const alerts::Alert& alert) {
   if (alert.status == alerts::AlertStatus::kResolved) {
     Resolve(alert.fingerprint);
   } else {
-    firing_[alert.fingerprint] = {alert, receipt.matches};
+    firing_[alert.fingerprint] = {alert, receipt.matches, false, {}};
   }
   TouchMatched(receipt.matches);
   return receipt;
 }
 
-void AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,
-                          const std::vector<std::string>& suppressed) {
-  std::set<std::string> present, quiet(suppressed.begin(), suppressed.end());
+std::vector<alerts::Alert> AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,
+                                                const std::vector<std::string>& suppressed,
+                                                const std::vector<std::string>& unprocessed,
+                                                Duration gone_after) {
+  std::set<std::string> quiet(suppressed.begin(), suppressed.end());
+  std::set<std::string> present(unprocessed.begin(), unprocessed.end());
   for (const alerts::Alert& alert : firing) present.insert(alert.fingerprint);
   std::vector<std::string> ended;
   for (auto& [fingerprint, held] : firing_) {
     bool was = held.suppressed;
     held.suppressed = quiet.contains(fingerprint);
     if (held.suppressed != was) TouchMatched(held.matches);
-    if (!held.suppressed && !present.contains(fingerprint)) ended.push_back(fingerprint);
+    if (held.suppressed || present.contains(fingerprint)) {
+      held.absent_since.reset();
+      continue;
+    }
+    if (!held.absent_since) held.absent_since = clock_.Now();
+    if (clock_.Now() - *held.absent_since >= gone_after) ended.push_back(fingerprint);
   }
   for (const std::string& fingerprint : ended) Resolve(fingerprint);
   std::vector<alerts::Alert> missed;
@@ -131,6 +143,7 @@ void AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,
     if (!dedupe_.Seen(alert)) missed.push_back(alert);
   }
   Receive(missed);
+  return missed;
 }
 
 void AlertDesk::Resolve(const std::string& fingerprint) {
@@ -181,9 +194,28 @@ std::vector<AlertReceipt> AlertDesk::Recent(size_t limit) const {
   return newest;
 }
 
+// A guard that was not there when alerts arrived (the agent has just started, the guard was just
+// made or changed): those that speak of it are correlated anew, among all guards.
+void AlertDesk::Consider(const spec::Guard& guard, const release::GuardState& state) {
+  auto [at, is_new] = considered_.try_emplace(guard.Id(), guard.metadata.generation);
+  if (!is_new && at->second == guard.metadata.generation) return;
+  at->second = guard.metadata.generation;
+  auto owner = [this](std::string_view ns, std::string_view pod) { return PodOwner(ns, pod); };
+  for (auto& [fingerprint, held] : firing_) {
+    if (!alerts::Correlate(held.alert, {FactsOf(guard, state, 0)}, owner).empty())
+      CorrelateAgain(held);
+  }
+}
+
+void AlertDesk::CorrelateAgain(Firing& held) {
+  held.matches = CorrelateNow(held.alert);
+  TouchMatched(held.matches);
+}
+
 void AlertDesk::Contribute(const spec::Guard& guard, const release::GuardState& state,
                            release::Observation& observation) {
   std::string id = guard.Id();
+  if (!firing_.empty() || !considered_.contains(id)) Consider(guard, state);
   for (const auto& [fingerprint, held] : firing_) {
     if (held.suppressed) continue;
     for (const alerts::Match& match : held.matches) {
@@ -196,10 +228,35 @@ void AlertDesk::Contribute(const spec::Guard& guard, const release::GuardState& 
 }
 
 void AlertDesk::Follow(const GuardView& view) {
-  if (view.observation.health.score)
-    evidence_[view.guard.Id()] = 1.0 - *view.observation.health.score;
+  std::string id = view.guard.Id();
+  if (view.state.release) {
+    double evidence = view.observation.health.score ? 1.0 - *view.observation.health.score : 0.0;
+    for (const release::Signal& signal : view.observation.signals) {
+      bool speaks = signal.source == release::Signal::Source::kRule &&
+                    signal.state == release::Signal::State::kFiring && !signal.pre_existing;
+      if (speaks) evidence = std::max(evidence, spec::WeightOf(signal.severity));
+    }
+    evidence_[id] = evidence;
+    releasing_[id] = view.state.release->id;
+    return;
+  }
+  evidence_.erase(id);
+  auto ended = releasing_.extract(id);
+  if (ended.empty()) return;
+  // Its release was suspected of alerts that still fire: who is suspected now?
+  for (auto& [fingerprint, held] : firing_) {
+    for (const alerts::Match& match : held.matches) {
+      if (match.release_id != ended.mapped()) continue;
+      CorrelateAgain(held);
+      break;
+    }
+  }
 }
 
-void AlertDesk::Forget(const std::string& guard) { evidence_.erase(guard); }
+void AlertDesk::Forget(const std::string& guard) {
+  evidence_.erase(guard);
+  considered_.erase(guard);
+  releasing_.erase(guard);
+}
 
 }  // namespace rollguard::app

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where alerts meet guards. What arrives has been made durable before; the desk drops duplicates,
-// correlates, remembers what is firing, and turns it into signals for the guards it concerns.
+// correlates, remembers what is firing, and turns it into signals for the guards it concerns. An
+// alert is correlated again when a guard turns up that it speaks of, and when the release that was
+// taken back for it has ended and the alert has not.
 // Belongs to the deciding thread.
 #pragma once
 
@@ -32,9 +34,13 @@ class AlertDesk : public Sensor {
 
   // Takes alerts in and touches the guards they trigger. One receipt per alert, in order.
   std::vector<AlertReceipt> Receive(const std::vector<alerts::Alert>& alerts);
-  // A poll's whole answer: what is suppressed stops counting, what is gone has been resolved.
-  void Reconcile(const std::vector<alerts::Alert>& firing,
-                 const std::vector<std::string>& suppressed);
+  // A poll's whole answer: what is suppressed stops counting, what has been gone from every answer
+  // for `gone_after` has been resolved, what was not known is taken in and handed back.
+  // `unprocessed`: there, but nothing is known of its silences yet.
+  std::vector<alerts::Alert> Reconcile(const std::vector<alerts::Alert>& firing,
+                                       const std::vector<std::string>& suppressed,
+                                       const std::vector<std::string>& unprocessed = {},
+                                       Duration gone_after = Duration(0));
 
   // The last receipts, newest first.
   std::vector<AlertReceipt> Recent(size_t limit) const;
@@ -50,8 +56,11 @@ class AlertDesk : public Sensor {
     alerts::Alert alert;
     std::vector<alerts::Match> matches;
     bool suppressed = false;
+    std::optional<Time> absent_since;  // from every poll
   };
   AlertReceipt ReceiveOne(const alerts::Alert& alert);
+  void Consider(const spec::Guard& guard, const release::GuardState& state);
+  void CorrelateAgain(Firing& held);
   std::vector<alerts::Match> CorrelateNow(const alerts::Alert& alert) const;
   std::string PodOwner(std::string_view ns, std::string_view pod) const;
   void TouchMatched(const std::vector<alerts::Match>& matches);
@@ -60,8 +69,10 @@ class AlertDesk : public Sensor {
   const Clock& clock_;
   Controller* controller_ = nullptr;
   alerts::Dedupe dedupe_;
-  std::map<std::string, Firing> firing_;    // by fingerprint
-  std::map<std::string, double> evidence_;  // by guard: how bad its candidate looks
+  std::map<std::string, Firing> firing_;          // by fingerprint
+  std::map<std::string, double> evidence_;        // by guard: how bad its candidate looks
+  std::map<std::string, int64_t> considered_;     // guard -> its generation
+  std::map<std::string, std::string> releasing_;  // guard -> its release
   std::deque<AlertReceipt> recent_;
 };
 

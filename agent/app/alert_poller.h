@@ -53,8 +53,8 @@ class AlertPoller {
 
   // Asks every member at once, and then each at its interval. Does nothing without members.
   void Start();
-  // Why alerts cannot be trusted to arrive: a Watchdog that should be there is missing. Empty:
-  // they can. A member that does not answer is a problem of its own, not blindness.
+  // Why alerts cannot be trusted to arrive: no member has shown the Watchdog for as long as it is
+  // configured. Empty: they can, or nobody asked for a Watchdog.
   std::string Blind() const;
   std::vector<AlertmanagerStatus> Members() const;
 

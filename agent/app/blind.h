@@ -39,6 +39,7 @@ class BlindSensor : public Sensor {
   void Tick();
   void AskCoverage(const std::shared_ptr<Watch>& watch, bool candidate,
                    MetricsSource::Round& round);
+  void Judge(Watch& watch) const;
   std::string SourceTrouble(const spec::Guard& guard) const;
 
   Timers& timers_;

@@ -4,8 +4,9 @@
 // a group, and at one time so many releases. A guard that follows the rollback of its group is let
 // through: half a group is worse than none.
 //
-// The last of the controller's sensors (it looks at what the others found) and one of its
-// listeners. Belongs to the deciding thread.
+// The last of the controller's sensors: it looks at what the others found. What was rolled back
+// lately is counted from the guards' own states, so a restart forgets nothing of it. Belongs to the
+// deciding thread.
 #pragma once
 
 #include <functional>
@@ -18,7 +19,7 @@
 
 namespace rollguard::app {
 
-class GovernorDesk : public Sensor, public Listener {
+class GovernorDesk : public Sensor {
  public:
   GovernorDesk(const Clock& clock, const spec::FleetLimits& limits)
       : clock_(clock), limits_(limits), governor_(limits) {}
@@ -34,11 +35,6 @@ class GovernorDesk : public Sensor, public Listener {
                   release::Observation& observation) override;
   void Follow(const GuardView&) override {}
   void Forget(const std::string&) override {}
-  void Decided(const spec::Guard&, const release::Decision&) override {}
-  void Changed(const spec::Guard& guard, const release::GuardState& before,
-               const release::GuardState& after, const release::Observation& observation) override;
-  void Told(const spec::Guard&, const release::Notify&) override {}
-  void Removed(const std::string&) override {}
 
  private:
   struct Census {

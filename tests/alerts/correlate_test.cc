@@ -161,20 +161,18 @@ TEST_CASE("many guards within a minute are the platform", "[alerts]") {
                           .within = std::chrono::minutes(1),
                           .max_share = 1,
                           .max_rollbacks_per_hour = 2});
-  CHECK(governor.Ask(kStart, "a", 0).allowed);
-  CHECK(governor.Ask(kStart, "a", 0).allowed);
-  CHECK(governor.Ask(kStart, "b", 0).allowed);
-  CHECK(governor.Ask(kStart, "c", 0).allowed);
-  CHECK_FALSE(governor.Ask(kStart, "d", 0).allowed);
-  CHECK(governor.Ask(kStart + std::chrono::minutes(5), "e", 0).allowed);
-  governor.RolledBack(kStart + std::chrono::minutes(5));
-  governor.RolledBack(kStart + std::chrono::minutes(6));
-  CHECK_FALSE(governor.Ask(kStart + std::chrono::minutes(9), "f", 0).allowed);
-  CHECK(governor.Ask(kStart + std::chrono::minutes(90), "f", 0).allowed);
+  CHECK(governor.Ask(kStart, "a", 0, 0).allowed);
+  CHECK(governor.Ask(kStart, "a", 0, 0).allowed);
+  CHECK(governor.Ask(kStart, "b", 0, 0).allowed);
+  CHECK(governor.Ask(kStart, "c", 0, 0).allowed);
+  CHECK_FALSE(governor.Ask(kStart, "d", 0, 0).allowed);
+  CHECK(governor.Ask(kStart + std::chrono::minutes(5), "e", 0, 1).allowed);
+  CHECK_FALSE(governor.Ask(kStart + std::chrono::minutes(9), "f", 0, 2).allowed);
+  CHECK(governor.Ask(kStart + std::chrono::minutes(90), "f", 0, 1).allowed);
   FleetGovernor share({.max_triggers = 100, .within = std::chrono::minutes(1), .max_share = 0.2});
-  CHECK(share.Ask(kStart, "a", 10).allowed);
-  CHECK(share.Ask(kStart, "b", 10).allowed);
-  CHECK_FALSE(share.Ask(kStart, "c", 10).allowed);
+  CHECK(share.Ask(kStart, "a", 10, 0).allowed);
+  CHECK(share.Ask(kStart, "b", 10, 0).allowed);
+  CHECK_FALSE(share.Ask(kStart, "c", 10, 0).allowed);
 }
 
 }  // namespace rollguard::alerts
