@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "agent/base/text.h"
+#include "agent/promql/label_predicate.h"
 #include "agent/promql/parser.h"
-#include "agent/promql/regex.h"
 #include "agent/proof/expectation.h"
 #include "agent/proof/trial.h"
 
