@@ -93,7 +93,7 @@ void ActionRunner::Do(const JobPtr& job, const release::DeleteObject& action) {
 void ActionRunner::Do(const JobPtr& job, const release::ScaleTo& action) {
   ClusterRequest request = RequestFor(action.object, Verb::kPatch);
   request.patch = PatchKind::kMerge;
-  request.body = Json::Obj({{"spec", Json::Obj({{"replicas", action.replicas}})}});
+  request.body = release::ScalePatch(action);
   Send(job, std::move(request));
 }
 

@@ -21,6 +21,15 @@ bool ChangesCluster(const Action& action) {
          std::holds_alternative<DeleteObject>(action) || std::holds_alternative<ScaleTo>(action);
 }
 
+Json ScalePatch(const ScaleTo& action) {
+  Json metadata = Json::Obj();
+  if (!action.uid.empty()) metadata.Set("uid", action.uid);
+  if (!action.resource_version.empty()) metadata.Set("resourceVersion", action.resource_version);
+  Json patch = Json::Obj({{"spec", Json::Obj({{"replicas", action.replicas}})}});
+  if (metadata.size() > 0) patch.Set("metadata", std::move(metadata));
+  return patch;
+}
+
 std::string Describe(const Action& action) {
   return std::visit(
       Overload{

@@ -30,6 +30,9 @@ struct PatchObject {
   std::string why;
   std::optional<int64_t> weight;
   std::string subresource;
+  // Of the way back that was staged: tests what it replaces instead of pinning a resourceVersion,
+  // and may find its work done. A failure does not keep what follows from being tried.
+  bool staged = false;
 };
 struct CreateObject {
   ObjectId object;
@@ -41,11 +44,14 @@ struct DeleteObject {
   std::string uid;  // precondition; empty: none
   std::string why;
 };
-// spec.replicas of a workload.
+// spec.replicas of a workload. Preconditions as seen when it was decided: a workload that was
+// replaced, or scaled by somebody else meanwhile, is looked at again first.
 struct ScaleTo {
   ObjectId object;
   int64_t replicas = 0;
   std::string why;
+  std::string uid;
+  std::string resource_version;
 };
 struct StartAnalysis {
   std::string run;
@@ -79,6 +85,8 @@ using Action = std::variant<RecordDecision, PatchObject, CreateObject, DeleteObj
 
 // True for actions that change the cluster.
 bool ChangesCluster(const Action& action);
+// The merge patch of a ScaleTo, preconditions included.
+Json ScalePatch(const ScaleTo& action);
 // One line for people: "patch VirtualService shop/checkout (weight 20)".
 std::string Describe(const Action& action);
 Json ToJson(const Action& action);

@@ -26,6 +26,11 @@ std::string StableNow(const WorkloadView& w) {
 // False while the hold is on its way.
 bool EnsureHeld(Context& c) {
   const WorkloadView& w = c.obs.target;
+  if (c.observing() && w.held && !GivenBack(c)) {
+    c.SetCondition("Conflict", true, "StillHeld",
+                   "the target is on hold from the time the guard was enforced; `release-hold` "
+                   "gives it back");
+  }
   if (!c.plan.hold || w.held || c.state().released || c.observing()) return true;
   const bool again = c.state().pause_version != w.resource_version;
   if (c.state().pause_conflicts >= kMaxPauseConflicts) {
@@ -62,61 +67,6 @@ bool InWindow(const Context& c, const std::string& revision) {
   return false;
 }
 
-void Reject(Context& c, const std::string& revision, const std::string& reason) {
-  Quarantine(c, revision, reason);
-  Decision& decision = c.Decide(Verdict::kReject, reason);
-  decision.revision = revision;
-  c.Edit().last = LastOutcome{"", revision, "rejected", reason, c.obs.now};
-  c.Edit().seen.clear();
-  c.Edit().blocked_by.clear();
-  c.Enter(Phase::kIdle);
-  c.Tell("rejected", spec::RuleSeverity::kHigh, StrCat("revision ", revision, ": ", reason));
-}
-
-std::string UpstreamBlock(const Context& c) {
-  for (const auto& upstream : c.obs.start.upstream) {
-    if (!upstream.satisfied) return StrCat("waits for ", upstream.guard, ": ", upstream.reason);
-  }
-  return {};
-}
-
-// Why the release may not begin now; empty: it may. May reject it for good.
-std::string Blocked(Context& c, const std::string& revision) {
-  using State = StartView::Artifacts::State;
-  const StartView& start = c.obs.start;
-  if (start.artifacts.state == State::kRefused) {
-    Reject(c, revision, start.artifacts.reason);
-    return "rejected";
-  }
-  if (!start.rivals.empty() && c.guard.concurrency &&
-      c.guard.concurrency->policy == spec::Concurrency::Policy::kReject) {
-    Reject(c, revision, StrCat(start.rivals.front().guard, " is releasing with the same key"));
-    return "rejected";
-  }
-  if (start.artifacts.state == State::kChecking) return "images are being checked";
-  if (!start.frozen.empty()) {
-    if (start.frozen_until) c.Wake(*start.frozen_until);
-    return StrCat("frozen: ", start.frozen);
-  }
-  if (!start.fleet.empty()) return start.fleet;
-  if (!start.rivals.empty()) return StrCat("waits for ", start.rivals.front().guard);
-  if (std::string upstream = UpstreamBlock(c); !upstream.empty()) return upstream;
-  if (!c.obs.blind.empty()) return StrCat("blind: ", c.obs.blind);
-  for (const Signal& signal : c.obs.signals) {
-    if (signal.pre_existing && signal.state == Signal::State::kFiring &&
-        signal.action == spec::TriggerAction::kRollback) {
-      return StrCat(signal.name, " was firing already: ", signal.reason);
-    }
-  }
-  if (FollowsReplicas(c) && c.plan.kind == Plan::Kind::kSibling && c.obs.hpa.exists) {
-    return "an autoscaler and the replica ratio would fight over spec.replicas: name a router";
-  }
-  if (c.plan.kind == Plan::Kind::kSibling && c.stable().replicas == 0) {
-    return "the target is scaled to zero: there is nothing to compare with";
-  }
-  return {};
-}
-
 void Begin(Context& c, const std::string& revision, bool bypass) {
   ReleaseState rel;
   rel.id = ShortHash(
@@ -133,6 +83,8 @@ void Begin(Context& c, const std::string& revision, bool bypass) {
   state.release = std::move(rel);
   state.seen.clear();
   state.blocked_by.clear();
+  state.queued_since.reset();
+  if (state.yielded != revision) state.yielded.clear();
   state.scores.clear();
   state.confident_looks = 0;
   state.last_look.reset();
@@ -144,32 +96,50 @@ void Begin(Context& c, const std::string& revision, bool bypass) {
   c.Tell("started", spec::RuleSeverity::kLow, StrCat("release of ", revision, " begins"));
 }
 
-void Notice(Context& c, const std::string& revision, bool bypass) {
-  if (const Rejection* rejected = c.state().Quarantined(revision, c.obs.now)) {
-    if (rejected->expires) c.Wake(*rejected->expires);
-    c.SetCondition("Quarantined", true, "Rejected",
-                   StrCat("revision ", revision, " was rejected: ", rejected->reason));
-    c.Wait(StrCat("revision ", revision, " is quarantined; `retry` lets it out"));
-    if (c.state().phase == Phase::kPending) c.Enter(Phase::kIdle);
-    if (!bypass) return;
-  }
-  const std::string blocked = bypass ? std::string() : Blocked(c, revision);
-  if (blocked == "rejected") return;
-  if (blocked.empty()) {
-    Begin(c, revision, bypass);
-    return;
-  }
-  c.Wait(blocked);
-  if (c.state().phase == Phase::kPending && c.state().blocked_by == blocked &&
-      c.state().seen == revision) {
+void NotNow(Context& c, const std::string& revision, const Block& block) {
+  c.Wait(block.reason);
+  GuardState& known = c.out().state;
+  if (known.phase == Phase::kPending && known.seen == revision &&
+      (block.kind == Block::Kind::kTurn || known.blocked_by == block.reason)) {
     return;
   }
   c.Edit().seen = revision;
-  c.Edit().blocked_by = blocked;
+  c.Edit().blocked_by = block.reason;
   c.Enter(Phase::kPending);
-  c.Decide(Verdict::kHold, StrCat("revision ", revision, " may not start: ", blocked)).revision =
-      revision;
-  c.Tell("waiting", spec::RuleSeverity::kLow, StrCat("revision ", revision, ": ", blocked));
+  if (block.kind == Block::Kind::kTurn) return;
+  c.Decide(Verdict::kHold, StrCat("revision ", revision, " may not start: ", block.reason))
+      .revision = revision;
+  c.Tell(block.frozen ? "frozen" : "waiting", spec::RuleSeverity::kLow,
+         StrCat("revision ", revision, ": ", block.reason));
+}
+
+// True when the revision is kept out; then it has been said why.
+bool Quarantined(Context& c, const std::string& revision) {
+  const Rejection* rejected = c.state().Quarantined(revision, c.obs.now);
+  if (rejected == nullptr) return false;
+  if (rejected->expires) c.Wake(*rejected->expires);
+  c.SetCondition("Quarantined", true, "Rejected",
+                 StrCat("revision ", revision, " was rejected: ", rejected->reason));
+  c.Wait(StrCat("revision ", revision, " is quarantined; `retry` lets it out"));
+  if (c.state().phase == Phase::kPending) c.Enter(Phase::kIdle);
+  return true;
+}
+
+// Unstoppable: it rolls out already, around the guard or because the guard only observes.
+void Notice(Context& c, const std::string& revision, bool bypass) {
+  const bool unstoppable = bypass || c.observing();
+  if (Quarantined(c, revision) && !unstoppable) return;
+  const Block block = bypass ? Block{} : StartBlock(c, revision);
+  if (block.kind == Block::Kind::kRejected) return;
+  if (block.kind != Block::Kind::kNone && !c.observing()) {
+    NotNow(c, revision, block);
+    return;
+  }
+  if (block.kind == Block::Kind::kWait) {
+    c.Decide(Verdict::kHold, StrCat("would not start ", revision, ": ", block.reason)).revision =
+        revision;
+  }
+  Begin(c, revision, bypass);
 }
 
 }  // namespace
@@ -186,7 +156,7 @@ void Adopt(Context& c) {
     return;
   }
   c.Edit().stable = stable;
-  c.Edit().history.push_back({stable, c.obs.now, {}});
+  c.Edit().history.push_back({stable, c.obs.now, ImagesOf(c, stable)});
   if (c.tracks.roles_swap && c.candidate().exists) c.Edit().baseline = c.candidate().revision;
   c.Decide(Verdict::kAdopt, StrCat("taken over with revision ", stable)).revision = stable;
   c.Enter(Phase::kIdle);
@@ -210,8 +180,10 @@ void Rest(Context& c) {
   if (!news) {
     if (c.state().phase == Phase::kPending) c.Enter(Phase::kIdle);
     if (!c.state().seen.empty()) c.Edit().seen.clear();
+    if (!c.state().blocked_by.empty()) c.Edit().blocked_by.clear();
+    if (c.state().queued_since) c.Edit().queued_since.reset();
     c.SetCondition("Quarantined", false, "None", "");
-    if (w.held) c.SetCondition("Conflict", false, "Held", "");
+    if (w.held && !c.observing()) c.SetCondition("Conflict", false, "Held", "");
     ReconcileConfigs(c);
     return;
   }

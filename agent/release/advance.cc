@@ -8,17 +8,7 @@ namespace {
 
 void AdvanceRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
-  if (w.revision != c.rel().candidate) {
-    if (c.observing()) {
-      Complete(c, "superseded", StrCat("revision ", w.revision, " takes its place"));
-    } else if (w.revision == c.rel().stable ||
-               c.state().Quarantined(w.revision, c.obs.now) != nullptr) {
-      BeginRollback(c, "the template was replaced", "rollguard", {}, false, true);
-    } else {
-      Complete(c, "superseded", StrCat("revision ", w.revision, " takes its place"));
-    }
-    return;
-  }
+  if (EndedBySuperseding(c)) return;
   if (c.rel().paused) {
     if (!w.held && w.kind == "Deployment" && !w.RolledOut()) Hold(c, "paused");
     c.Wait(StrCat("paused: ", c.rel().pause_reason));
@@ -63,12 +53,14 @@ void Advance(Context& c) {
   }
   if (EndedBySuperseding(c)) return;
   FloorHpa(c);
-  const std::vector<std::string> holds = HoldReasons(c);
+  std::vector<std::string> holds = HoldReasons(c);
+  if (std::string reason = StableShort(c); !reason.empty()) holds.push_back(std::move(reason));
   const bool confirmed = c.rel().scratch.confirmed;
   if (!holds.empty() && !confirmed) {
     for (const auto& reason : holds) c.Wait(reason);
     // What was reached is kept: pods for the share, routes as they were wanted.
-    if (EnsureCandidate(c, CandidateNeed(c, c.rel().wanted.candidate)) == Progress::kDone) {
+    if (!FollowsReplicas(c) &&
+        EnsureCandidate(c, CandidateNeed(c, c.rel().wanted.candidate)) == Progress::kDone) {
       ApplySplit(c, c.rel().wanted, "routes are kept as decided");
     }
     return;
@@ -83,12 +75,8 @@ void Advance(Context& c) {
 
 void Bake(Context& c) {
   const bool rolling = c.plan.kind == Plan::Kind::kRolling;
-  if (rolling && c.obs.target.revision != c.rel().candidate) {
-    AdvanceRolling(c);
-    return;
-  }
+  if (EndedBySuperseding(c)) return;
   if (!rolling) {
-    if (EndedBySuperseding(c)) return;
     FloorHpa(c);
     if (EnsureCandidate(c, CandidateNeed(c, 100)) == Progress::kDone) {
       if (ApplySplit(c, c.rel().wanted, "routes are kept as decided") != Progress::kDone) return;
@@ -101,8 +89,8 @@ void Bake(Context& c) {
     }
     const RunView* run = c.obs.FindRun(c.rel().scratch.run);
     if (run == nullptr) {
-      c.Do(StartAnalysis{c.rel().scratch.run, *c.plan.after, "postPromotion", false,
-                         c.tracks.stable.value, c.candidate().pod_hash});
+      c.Do(StartAnalysis{c.rel().scratch.run, *c.plan.after, "postPromotion", false, StableHash(c),
+                         CandidateHash(c)});
     } else if (run->phase == RunView::Phase::kFailed || run->phase == RunView::Phase::kError) {
       BeginRollback(c, StrCat("post-promotion analysis: ", run->message), "rollguard", {}, true,
                     false);
@@ -121,8 +109,10 @@ void Bake(Context& c) {
       c.Wait(StrCat("bakes until ", FormatRfc3339(until)));
       return;
     }
-    for (const auto& reason : HoldReasons(c)) {
-      c.Wait(reason);
+    // Who only observes sees the rollout end, whatever he would have waited for.
+    const std::vector<std::string> holds = HoldReasons(c);
+    if (!holds.empty() && !c.observing()) {
+      c.Wait(holds.front());
       return;
     }
     for (const Signal& signal : c.obs.signals) {

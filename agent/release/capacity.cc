@@ -69,7 +69,7 @@ Progress EnsureCandidate(Context& c, int64_t need) {
   if (need > 0 && own) EnsureCandidateHpa(c, need);
   const bool shrink = FollowsReplicas(c) && w.replicas > need && !c.obs.candidate_hpa.exists;
   if (w.replicas < need || shrink) {
-    c.Do(ScaleTo{c.candidate_id(), need, "the candidate's share needs it"});
+    c.Scale(w, c.candidate_id(), need, "the candidate's share needs it");
     c.Wait(Count("the candidate", w, need));
     return Progress::kWaiting;
   }
@@ -83,7 +83,7 @@ Progress EnsureCandidate(Context& c, int64_t need) {
 Progress EnsureStable(Context& c, int64_t need) {
   const WorkloadView& w = c.stable();
   if (w.replicas != need && (FollowsReplicas(c) || w.replicas < need)) {
-    c.Do(ScaleTo{c.stable_id(), need, "stable's share needs it"});
+    c.Scale(w, c.stable_id(), need, "stable's share needs it");
     c.Wait(Count("stable", w, need));
     return Progress::kWaiting;
   }
@@ -94,10 +94,22 @@ Progress EnsureStable(Context& c, int64_t need) {
   return Progress::kDone;
 }
 
+std::string StableShort(const Context& c) {
+  const bool warm = c.active() && c.plan.kind == Plan::Kind::kSibling && !FollowsReplicas(c) &&
+                    !c.rel().touched_target && c.rel().stage == 0;
+  if (!warm) return {};
+  const WorkloadView& w = c.stable();
+  const RevisionView* revision = c.tracks.roles_swap ? nullptr : w.Find(c.rel().stable);
+  if (revision == nullptr && !c.tracks.roles_swap) return {};
+  const int64_t available = revision != nullptr ? revision->available : w.available;
+  if (available * 100 >= FullSize(c) * 80) return {};
+  return StrCat("stable has ", available, " of ", FullSize(c), " pods available");
+}
+
 Progress RemoveCandidate(Context& c) {
   if (c.tracks.roles_swap) {
     if (c.candidate().exists && c.candidate().replicas > 0) {
-      c.Do(ScaleTo{c.candidate_id(), 0, "it carries no traffic any more"});
+      c.Scale(c.candidate(), c.candidate_id(), 0, "it carries no traffic any more");
       return Progress::kWaiting;
     }
     return Progress::kDone;

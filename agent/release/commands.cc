@@ -3,12 +3,13 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
-#include "agent/release/context.h"
+#include "agent/release/external.h"
 
 namespace rollguard::release {
 namespace {
 
 constexpr size_t kMaxHandled = 20;
+constexpr size_t kMaxVotes = 50;
 
 struct Answer {
   bool accepted = false;
@@ -120,7 +121,9 @@ Answer DoRollBack(Context& c, const Command& command) {
 }
 
 Answer DoRetry(Context& c, const Command& command) {
-  const std::string revision = command.to.empty() ? c.obs.target.revision : command.to;
+  const bool external = c.plan.kind == Plan::Kind::kExternal;
+  const std::string now = external ? ReadExternal(c).current : c.obs.target.revision;
+  const std::string revision = command.to.empty() ? now : command.to;
   if (c.state().Quarantined(revision, c.obs.now) == nullptr) {
     return No(StrCat("revision ", revision, " is not quarantined"));
   }
@@ -128,6 +131,7 @@ Answer DoRetry(Context& c, const Command& command) {
   c.Decide(Verdict::kResume,
            StrCat("revision ", revision, " may be released again", Because(command)), command.actor)
       .revision = revision;
+  if (external && ReadExternal(c).argo && ReadExternal(c).aborted) RetryRollout(c);
   return Yes("it may be released again");
 }
 
@@ -154,11 +158,13 @@ Answer DoApprove(Context& c, const Command& command) {
   if (approval == nullptr) return No("nothing waits for approval");
   if (!MayApprove(*approval, command)) return No("you are in none of the groups that may approve");
   const auto& votes = c.rel().scratch.votes;
-  if (std::any_of(votes.begin(), votes.end(),
-                  [&](const ApprovalVote& v) { return v.actor == command.actor; })) {
+  if (std::any_of(votes.begin(), votes.end(), [&](const ApprovalVote& v) {
+        return v.actor == Abbreviate(command.actor, kMaxName);
+      })) {
     return Yes("you approved already");
   }
-  c.EditRelease().scratch.votes.push_back({command.actor, c.obs.now});
+  if (votes.size() >= kMaxVotes) return No("so many have approved already");
+  c.EditRelease().scratch.votes.push_back({Abbreviate(command.actor, kMaxName), c.obs.now});
   c.Decide(Verdict::kResume, StrCat("approved", Because(command)), command.actor);
   return Yes("approved");
 }
@@ -221,14 +227,15 @@ Answer Follow(Context& c, const Command& command) {
 void HandleCommands(Context& c) {
   for (const Command& command : c.obs.commands) {
     const auto& handled = c.state().handled;
-    if (std::find(handled.begin(), handled.end(), command.id) != handled.end()) {
+    const std::string id = Abbreviate(command.id, kMaxName);
+    if (std::find(handled.begin(), handled.end(), id) != handled.end()) {
       c.out().answers.push_back({command.id, true, "done already"});
       continue;
     }
     Answer answer = Follow(c, command);
     if (answer.accepted) {
       auto& ids = c.Edit().handled;
-      ids.push_back(command.id);
+      ids.push_back(Abbreviate(command.id, kMaxName));
       if (ids.size() > kMaxHandled) ids.erase(ids.begin());
     }
     c.out().answers.push_back({command.id, answer.accepted, std::move(answer.message)});

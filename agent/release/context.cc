@@ -102,6 +102,11 @@ void Context::Do(const routing::Change& change, std::string why, std::optional<i
   }
 }
 
+void Context::Scale(const WorkloadView& workload, const ObjectId& id, int64_t replicas,
+                    std::string why) {
+  Do(ScaleTo{id, replicas, std::move(why), workload.uid, workload.resource_version});
+}
+
 void Context::SetCondition(std::string type, bool status, std::string reason, std::string message) {
   const Condition* known = state().FindCondition(type);
   if (known == nullptr && !status) return;
@@ -113,6 +118,18 @@ void Context::SetCondition(std::string type, bool status, std::string reason, st
   auto& list = Edit().conditions;
   std::erase_if(list, [&](const Condition& c) { return c.type == type; });
   list.push_back({std::move(type), status, std::move(reason), std::move(message), since});
+}
+
+std::string StableHash(const Context& c) {
+  if (c.plan.kind == Plan::Kind::kExternal) return c.rel().stable;
+  if (c.plan.kind == Plan::Kind::kSibling) return c.tracks.stable.value;
+  const RevisionView* revision = c.obs.target.Find(c.rel().stable);
+  return revision != nullptr ? revision->pod_hash : std::string();
+}
+
+std::string CandidateHash(const Context& c) {
+  if (c.plan.kind == Plan::Kind::kExternal) return c.rel().candidate;
+  return c.plan.kind == Plan::Kind::kSibling ? c.candidate().pod_hash : c.obs.target.pod_hash;
 }
 
 const WorkloadView& Context::stable() const { return state().swapped ? obs.candidate : obs.target; }

@@ -26,6 +26,7 @@ struct Plan {
   const spec::AnalysisRef* background = nullptr;
   const spec::AnalysisRef* after = nullptr;  // post-promotion: must succeed before the bake ends
   int64_t min_replicas = 1;
+  std::optional<spec::IntOrPercent> max_surge;  // with the replica ratio; absent: no limit
   Duration abort_delay{0};
   Duration drain_delay{0};
   bool hold = true;  // the target is kept from rolling while at rest
@@ -67,6 +68,9 @@ class Context {
   bool observing() const { return guard.mode == spec::Mode::kObserve; }
   StepResult& out() { return out_; }
 
+  // spec.replicas of a track, with what was seen of it as precondition.
+  void Scale(const WorkloadView& workload, const ObjectId& id, int64_t replicas, std::string why);
+
   // The two workloads by role; they change places with `state.swapped`.
   const WorkloadView& stable() const;
   const WorkloadView& candidate() const;
@@ -82,12 +86,18 @@ class Context {
 int64_t FullSize(const Context& c);
 int64_t CandidateNeed(const Context& c, int64_t weight);
 int64_t StableNeed(const Context& c, int64_t weight);  // only when traffic follows replicas
+// Pods that stable needs to carry everything: with autoscalers the load that is seen counts, not
+// only the size the release began with.
+int64_t CarrySize(const Context& c);
+int64_t Surge(const Context& c);  // pods that both tracks together may have above the full size
 bool FollowsReplicas(const Context& c);
 
 // workload.cc: what is done to Deployments and their kin.
 Json CandidateObject(const Context& c, int64_t replicas);
 Json TemplateOf(const RevisionView& revision);  // as its owner wrote it
 Json TemplateOf(const Json& workload);
+// Images (see ImageKeys) of a revision of either workload; empty when its template is not known.
+std::vector<std::string> ImagesOf(const Context& c, const std::string& revision);
 void Hold(Context& c, const std::string& why);
 void Unhold(Context& c, const std::string& why);
 // Puts `pod_template` into the target; `held`: and keeps it from rolling, else lets it roll.
@@ -98,10 +108,25 @@ void FloorHpa(Context& c);         // the target's autoscaler may not shrink it 
 bool UnfloorHpa(Context& c);       // true: as its owner wrote it
 bool CreatedByUs(const Context& c, const Json* object);
 
+// start.cc: why a release may not begin now.
+struct Block {
+  enum class Kind { kNone, kWait, kTurn, kRejected };
+  Kind kind = Kind::kNone;
+  std::string reason;
+  bool frozen = false;
+};
+// May reject the revision for good (then kRejected). kTurn: it takes its place in the queue of its
+// concurrency key, which is nothing to tell people.
+Block StartBlock(Context& c, const std::string& revision);
+
 // capacity.cc
 Progress EnsureCandidate(Context& c, int64_t need);
 Progress EnsureStable(Context& c, int64_t need);
 Progress RemoveCandidate(Context& c);
+// ratio.cc: traffic follows replicas: both tracks move towards their sizes within the surge.
+Progress ExchangePods(Context& c, int64_t weight);
+// Why stable could not carry its share now; empty: it can.
+std::string StableShort(const Context& c);
 
 // traffic.cc
 Progress ApplySplit(Context& c, const routing::Split& split, const std::string& why);
@@ -109,6 +134,8 @@ Progress ApplyRest(Context& c, routing::RestAfter after);
 bool Settled(Context& c);  // verified, and long enough ago for every proxy to know
 int64_t MeasuredWeight(const Context& c);
 void StageWayBack(Context& c);
+// unseen.cc: the cluster cannot be read; the way back can still be gone as it was staged.
+void StepUnseen(Context& c);
 
 // hooks.cc
 Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string& failure);
@@ -128,6 +155,18 @@ void EnsureBackground(Context& c);
 void BeginRollback(Context& c, const std::string& reason, const std::string& actor,
                    std::vector<Signal> signals, bool quarantine, bool person);
 void Quarantine(Context& c, const std::string& revision, const std::string& reason);
+bool Irreversible(const Context& c);
+void HoldAndPage(Context& c, const std::string& reason, const std::string& limit,
+                 std::vector<Signal> signals);
+
+// rollback.cc
+bool WaitsForApproval(Context& c);
+// Ends a verified rollback; `judge`: a trigger that stays makes it "probably not the cause".
+void ConcludeRollback(Context& c, bool judge);
+
+// What tells pods of the two revisions apart, for analysis: pod hashes.
+std::string StableHash(const Context& c);
+std::string CandidateHash(const Context& c);
 
 // One function per phase.
 void Adopt(Context& c);

@@ -12,6 +12,7 @@ namespace rollguard::release {
 namespace {
 
 constexpr Duration kLook = std::chrono::seconds(15);
+constexpr size_t kMaxObserved = 20;
 
 Signal WorkloadSignal(std::string name, std::string reason) {
   Signal signal;
@@ -35,9 +36,12 @@ void AddWorkload(const Context& c, std::vector<Signal>& out) {
         StrCat("the workload came no nearer for ", FormatShortDuration(c.guard.progress_deadline),
                pods.problem.empty() ? "" : ": ", pods.problem)));
   }
-  const bool serves = c.plan.kind == Plan::Kind::kSibling &&
-                      (c.state().phase == Phase::kProgressing ||
-                       c.state().phase == Phase::kBaking || c.state().phase == Phase::kPromoting) &&
+  const Phase phase = c.state().phase;
+  // With the replica ratio the target takes the pods' place while it is promoted.
+  const bool promoted = phase == Phase::kPromoting && FollowsReplicas(c);
+  const bool running =
+      phase == Phase::kProgressing || phase == Phase::kBaking || phase == Phase::kPromoting;
+  const bool serves = c.plan.kind == Plan::Kind::kSibling && running && !promoted &&
                       rel.wanted.candidate > 0 && rel.weight > 0 && rel.stage < 3;
   if (serves && c.candidate().exists && c.candidate().available == 0 && c.candidate().observed) {
     out.push_back(WorkloadSignal("NoReadyPod", "the candidate has traffic and no available pod"));
@@ -95,11 +99,35 @@ std::vector<Signal> Firing(const Context& c) {
   return out;
 }
 
+// Written down once in a release: what is only observed, and what would be done in `mode: observe`.
+bool NoteOnce(Context& c, const std::string& what, const std::string& text,
+              std::vector<Signal> signals) {
+  const std::string name = Abbreviate(what, kMaxName);
+  const auto& known = c.rel().observed;
+  if (known.size() >= kMaxObserved || std::find(known.begin(), known.end(), name) != known.end()) {
+    return false;
+  }
+  c.EditRelease().observed.push_back(name);
+  c.Decide(Verdict::kHold, text, "rollguard", std::move(signals));
+  return true;
+}
+
+void NoteObserved(Context& c, const std::vector<Signal>& firing) {
+  for (const Signal& signal : firing) {
+    if (signal.action != spec::TriggerAction::kObserve) continue;
+    NoteOnce(c, signal.name, StrCat("observed only: ", signal.reason), {signal});
+  }
+}
+
 void PauseBySignal(Context& c, const std::vector<Signal>& firing) {
   if (c.rel().paused) return;
   for (const Signal& signal : firing) {
     if (signal.action != spec::TriggerAction::kPause) continue;
     if (c.rel().resumed_at && (!signal.since || *signal.since <= *c.rel().resumed_at)) continue;
+    if (c.observing()) {
+      NoteOnce(c, signal.name, StrCat("would pause: ", signal.reason), {signal});
+      continue;
+    }
     c.EditRelease().paused = true;
     c.EditRelease().pause_reason = signal.reason;
     c.Decide(Verdict::kPause, StrCat("paused: ", signal.reason), "rollguard", {signal});
@@ -124,6 +152,10 @@ void JudgeBlind(Context& c) {
     case spec::Blind::Then::kHold: return;
     case spec::Blind::Then::kPause:
       if (c.rel().paused || (c.rel().resumed_at && *c.rel().resumed_at >= *c.rel().blind_since)) {
+        return;
+      }
+      if (c.observing()) {
+        NoteOnce(c, "blind", StrCat("would pause: ", reason), {});
         return;
       }
       c.EditRelease().paused = true;
@@ -202,8 +234,8 @@ void EnsureBackground(Context& c) {
     c.EditRelease().background_run = StrCat(c.rel().id, "-bg-", c.rel().background_attempt);
   }
   if (c.obs.FindRun(c.rel().background_run) != nullptr) return;
-  c.Do(StartAnalysis{c.rel().background_run, *c.plan.background, "background", true,
-                     c.tracks.stable.value, c.candidate().pod_hash});
+  c.Do(StartAnalysis{c.rel().background_run, *c.plan.background, "background", true, StableHash(c),
+                     CandidateHash(c)});
 }
 
 std::vector<std::string> HoldReasons(const Context& c) {
@@ -221,14 +253,28 @@ std::vector<std::string> HoldReasons(const Context& c) {
   return reasons;
 }
 
+namespace {
+
+// Another guard with the same concurrency key asks for the place. Once production is being moved
+// over, or when there is no way back, it waits instead.
+bool GivesWay(Context& c) {
+  const bool late = c.state().phase == Phase::kPromoting ||
+                    (c.state().phase == Phase::kHeld && c.rel().held_from == Phase::kPromoting);
+  if (c.obs.start.superseded_by.empty() || late || c.observing() || Irreversible(c)) return false;
+  c.Edit().yielded = c.rel().candidate;
+  BeginRollback(c, StrCat("gives way to ", c.obs.start.superseded_by), "rollguard", {}, false,
+                true);
+  return true;
+}
+
+}  // namespace
+
 void Judge(Context& c) {
-  if (!c.obs.start.superseded_by.empty()) {
-    BeginRollback(c, StrCat("gives way to ", c.obs.start.superseded_by), "rollguard", {}, false,
-                  true);
-    return;
-  }
+  if (GivesWay(c)) return;
+  if (c.obs.start.frozen_until) c.Wake(*c.obs.start.frozen_until);
   EnsureBackground(c);
   std::vector<Signal> firing = Firing(c);
+  NoteObserved(c, firing);
   std::vector<Signal> hard;
   std::vector<Signal> soft;
   for (const Signal& signal : firing) {

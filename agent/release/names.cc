@@ -2,7 +2,7 @@
 // Names of what the engine creates, and how the tracks are told apart.
 #include "agent/base/hash.h"
 #include "agent/base/text.h"
-#include "agent/release/context.h"
+#include "agent/release/external.h"
 
 namespace rollguard::release {
 namespace {
@@ -72,6 +72,14 @@ routing::Tracks TracksOf(const spec::Guard& guard, const GuardState& state,
   tracks.stable_service = services.stable;
   tracks.candidate_service = services.candidate;
   tracks.own_candidate_service = services.candidate.empty();
+  if (const auto* external = std::get_if<spec::ExternalStrategy>(&guard.strategy)) {
+    const bool argo = external->controller == spec::ExternalStrategy::Controller::kArgo;
+    if (argo && state.release) {
+      tracks.stable = {std::string(kArgoHashLabel), state.release->stable};
+      tracks.candidate = {std::string(kArgoHashLabel), state.release->candidate};
+    }
+    return tracks;
+  }
   tracks.roles_swap = !Second(guard).empty();
   if (tracks.roles_swap) {
     // Both Deployments have one ReplicaSet each that counts; their hashes tell them apart.

@@ -5,10 +5,12 @@
 
 #include "agent/base/hash.h"
 #include "agent/base/text.h"
-#include "agent/release/context.h"
+#include "agent/release/external.h"
 
 namespace rollguard::release {
 namespace {
+
+constexpr size_t kMaxImageKeys = 32;
 
 bool OwnedBy(const Json& object, const std::string& uid) {
   if (uid.empty()) return false;
@@ -36,6 +38,12 @@ bool HeldBySpec(const Json& object, const std::string& kind, int64_t replicas) {
   return spec.At("paused").BoolOr(false);
 }
 
+// Of a ReplicaSet's or a pod's labels.
+std::string HashOf(const Json& labels) {
+  const std::string hash = labels.At(routing::kHashLabel).Str();
+  return hash.empty() ? labels.At(kArgoHashLabel).Str() : hash;
+}
+
 RevisionView RevisionFrom(const Json& object, RevisionCache& cache) {
   RevisionView view;
   view.object = &object;
@@ -50,7 +58,10 @@ RevisionView RevisionFrom(const Json& object, RevisionCache& cache) {
     view.number = object.At("revision").IntOr(0);
     return view;
   }
-  view.pod_hash = labels.At(routing::kHashLabel).Str();
+  view.pod_hash = HashOf(labels);
+  // Argo names revisions by their hash.
+  const Json& owner = object.At("metadata", "ownerReferences").At(size_t{0});
+  if (owner.At("kind").Str() == "Rollout") view.revision = view.pod_hash;
   view.number =
       ParseInt(object.At("metadata", "annotations").At("deployment.kubernetes.io/revision").Str())
           .value_or(0);
@@ -160,7 +171,7 @@ void CountTracks(const GuardState& state, const WorldObjects& world, bool siblin
   const RevisionView* news = state.release ? out.target.Find(state.release->candidate) : nullptr;
   for (const Json* pod : world.pods) {
     const Json& labels = pod->At("metadata", "labels");
-    std::string hash = labels.At(routing::kHashLabel).Str();
+    std::string hash = HashOf(labels);
     if (hash.empty()) hash = labels.At("controller-revision-hash").Str();
     const bool track = labels.At(routing::kTrackLabel).Str() == "candidate" ||
                        (out.candidate.exists && !hash.empty() && hash == out.candidate.pod_hash);
@@ -237,6 +248,21 @@ std::string RevisionOf(const Json& pod_template) {
     }
   }
   return ShortHash(content.Canonical());
+}
+
+std::vector<std::string> ImageKeys(const Json& pod_template) {
+  std::vector<std::string> keys;
+  for (const char* list : {"initContainers", "containers"}) {
+    for (const Json& container : pod_template.At("spec").At(list).items()) {
+      const std::string image = container.At("image").Str();
+      const size_t digest = image.rfind("@sha256:");
+      keys.push_back(ShortHash(digest == std::string::npos ? image : image.substr(digest + 1), 10));
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  if (keys.size() > kMaxImageKeys) keys.resize(kMaxImageKeys);
+  return keys;
 }
 
 const std::string& RevisionCache::Of(const Json& object) {

@@ -29,6 +29,10 @@ struct WorldObjects {
 // adds to it.
 std::string RevisionOf(const Json& pod_template);
 
+// Short names of the images of a pod template, sorted: of the digest where there is one, else of
+// the whole reference. What succeeded in one environment is known by these in the next.
+std::vector<std::string> ImageKeys(const Json& pod_template);
+
 // Remembers the hashes of templates by object and generation: hashing is the dear part of looking.
 // One per thread that observes.
 class RevisionCache {

@@ -20,6 +20,7 @@ Plan FromCanary(const spec::CanaryStrategy& s) {
   plan.second = s.candidate.deployment;
   plan.background = s.analysis ? &*s.analysis : nullptr;
   plan.min_replicas = std::max<int64_t>(1, s.min_replicas);
+  plan.max_surge = s.max_surge;
   plan.abort_delay = s.abort_scale_down_delay;
   plan.drain_delay = s.scale_down_delay;
   return plan;
@@ -159,7 +160,23 @@ int64_t StableNeed(const Context& c, int64_t weight) {
   const int64_t full = FullSize(c);
   if (weight >= 100) return 0;
   const int64_t share = full - CandidateNeed(c, weight);
-  return weight <= 0 ? full : std::max<int64_t>(share, 1);
+  if (weight <= 0) return full;
+  return std::max<int64_t>(share, std::min(c.plan.min_replicas, std::max<int64_t>(full, 1)));
+}
+
+int64_t CarrySize(const Context& c) {
+  const int64_t full = FullSize(c);
+  const bool scales = c.obs.hpa.exists && c.obs.candidate_hpa.exists;
+  const int64_t weight = c.active() ? c.rel().wanted.candidate : 0;
+  if (!scales || weight <= 0 || !c.candidate().exists) return full;
+  const int64_t theirs = c.candidate().replicas;
+  if (theirs <= CandidateNeed(c, weight)) return full;  // nobody scaled it but us
+  return std::max(full, (theirs * 100 + weight - 1) / weight);
+}
+
+int64_t Surge(const Context& c) {
+  const int64_t full = FullSize(c);
+  return c.plan.max_surge ? c.plan.max_surge->Of(full, true) : full;
 }
 
 }  // namespace rollguard::release

@@ -23,21 +23,46 @@ int64_t FirstNeed(const Context& c) {
 
 }  // namespace
 
-// True when the template moved on and the release was ended for it.
+namespace {
+
+// A rollout in place: the next revision goes on from here, the stable one is gone back to.
+void RollingMovedOn(Context& c) {
+  const std::string& now = c.obs.target.revision;
+  const bool back = now == c.rel().stable || c.state().Quarantined(now, c.obs.now) != nullptr;
+  if (back && !c.observing()) {
+    BeginRollback(c, "the template was replaced", "rollguard", {}, false, true);
+  } else {
+    Complete(c, "superseded", StrCat("revision ", now, " takes its place"));
+  }
+}
+
+// Ends the release for what came in its place; one that knows no way back is held instead.
+void GiveUp(Context& c, const std::string& reason) {
+  if (Irreversible(c) && c.rel().weight > 0) {
+    HoldAndPage(c, reason, "the release is irreversible", {});
+  } else {
+    BeginRollback(c, reason, "rollguard", {}, false, true);
+  }
+}
+
+}  // namespace
+
+// True when the template moved on and the release was ended, or held, for it.
 bool EndedBySuperseding(Context& c) {
-  if (c.plan.kind == Plan::Kind::kRolling) return false;  // Advance and Bake see to it
+  if (c.plan.kind == Plan::Kind::kRolling) {
+    if (c.obs.target.revision == c.rel().candidate) return false;
+    RollingMovedOn(c);
+    return true;
+  }
   if (c.tracks.roles_swap) {
     if (!c.candidate().exists || c.candidate().revision == c.rel().candidate) return false;
-    BeginRollback(c, "the candidate's template was replaced", "rollguard", {}, false, true);
+    GiveUp(c, "the candidate's template was replaced");
     return true;
   }
   const std::string& now = c.obs.target.revision;
   if (now == c.rel().candidate || c.rel().touched_target) return false;
-  if (now == c.rel().stable) {
-    BeginRollback(c, "the template went back to the stable one", "rollguard", {}, false, true);
-  } else {
-    BeginRollback(c, StrCat("revision ", now, " takes its place"), "rollguard", {}, false, true);
-  }
+  GiveUp(c, now == c.rel().stable ? std::string("the template went back to the stable one")
+                                  : StrCat("revision ", now, " takes its place"));
   return true;
 }
 
@@ -59,7 +84,9 @@ void Prepare(Context& c) {
   WatchProgress(c, c.candidate().ready + c.candidate().updated, false);
   if (ApplySplit(c, routing::Split{}, "routes are pinned to stable") != Progress::kDone) return;
   if (!Settled(c)) return;
-  if (EnsureCandidate(c, FirstNeed(c)) != Progress::kDone) return;
+  // Without a router the first pods are the first traffic: they come with the first step.
+  const bool later = FollowsReplicas(c) && c.plan.max_surge.has_value();
+  if (!later && EnsureCandidate(c, FirstNeed(c)) != Progress::kDone) return;
   WatchProgress(c, 0, true);
   c.Enter(Phase::kProgressing);
 }

@@ -15,12 +15,34 @@ void NextStage(Context& c) {
   c.EditRelease().stage_at.reset();
 }
 
+// What is put away in the status must be small; a larger template is found again in the ReplicaSet
+// that the target has made for it.
+constexpr size_t kMaxParked = 32 * 1024;
+
+Json Parked(const Context& c) {
+  Json own = TemplateOf(*c.obs.target.object);
+  if (own.Dump().size() <= kMaxParked) return own;
+  if (c.obs.target.Find(c.obs.target.revision) == nullptr) return {};
+  return Json::Obj({{"revision", c.obs.target.revision}});
+}
+
+Json Unparked(const Context& c) {
+  const Json& parked = c.rel().parked;
+  if (parked.Find("spec") != nullptr) return parked;
+  const RevisionView* found = c.obs.target.Find(parked.At("revision").Str());
+  return found != nullptr ? TemplateOf(*found) : Json();
+}
+
 // The template moved on while the target was rolling: this revision is finished first, the newer
 // one waits and is put back, held, afterwards.
 void Park(Context& c) {
   const Json sibling = c.obs.candidate.exists ? TemplateOf(*c.obs.candidate.object) : Json();
-  if (!sibling.is_object()) return;
-  c.EditRelease().parked = TemplateOf(*c.obs.target.object);
+  Json parked = Parked(c);
+  if (!sibling.is_object() || !parked.is_object()) {
+    c.Wait("the newer template cannot be put away yet");
+    return;
+  }
+  c.EditRelease().parked = std::move(parked);
   c.Decide(Verdict::kSupersede, StrCat("revision ", c.obs.target.revision, " waits until ",
                                        c.rel().candidate, " is in place"));
   PutTemplate(c, sibling, false, "the promoted template is finished first");
@@ -33,14 +55,14 @@ void RollTarget(Context& c) {
     Park(c);
     return;
   }
-  if (FollowsReplicas(c) && w.replicas < FullSize(c)) {
-    c.Do(ScaleTo{TargetId(c.guard), FullSize(c), "the target takes production back"});
-    c.Wait("the target is being scaled");
-    return;
-  }
   if (w.held) {
     Unhold(c, "the target follows the candidate");
     c.Wait("the target begins to roll");
+    return;
+  }
+  // Both run one template now: pods may change places freely.
+  if (FollowsReplicas(c) && ExchangePods(c, 0) != Progress::kDone) {
+    WatchProgress(c, w.updated + w.available, false);
     return;
   }
   const bool done = w.RolledOut();
@@ -55,11 +77,12 @@ void RollTarget(Context& c) {
 void HoldTarget(Context& c) {
   const WorkloadView& w = c.obs.target;
   if (!c.plan.hold || w.held) {
-    if (!c.rel().parked.is_object() || w.revision != c.rel().candidate || !w.held) {
+    const Json parked = Unparked(c);
+    if (!parked.is_object() || w.revision != c.rel().candidate || !w.held) {
       NextStage(c);
       return;
     }
-    PutTemplate(c, c.rel().parked, true, "the newer template is put back");
+    PutTemplate(c, parked, true, "the newer template is put back");
     c.Wait("the newer template is put back");
     return;
   }
@@ -95,7 +118,7 @@ void Drain(Context& c) {
   }
   if (c.tracks.roles_swap) {
     if (c.stable().replicas > 0) {
-      c.Do(ScaleTo{c.stable_id(), 0, "the former stable revision goes"});
+      c.Scale(c.stable(), c.stable_id(), 0, "the former stable revision goes");
       c.Wait("the former stable revision goes");
       return;
     }

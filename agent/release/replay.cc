@@ -28,7 +28,7 @@ struct ActionWriter {
     return Json::Obj({{"do", "record"}, {"decision", ToJson(a.decision)}});
   }
   Json operator()(const PatchObject& a) const {
-    return Json::Obj({{"do", "patch"},
+    return Json::Obj({{"do", a.staged ? "patchAsStaged" : "patch"},
                       {"object", IdJson(a.object)},
                       {"kind", a.kind == PatchObject::Kind::kJson ? "json" : "merge"},
                       {"patch", Masked(a.object, a.patch, mask)},
@@ -48,7 +48,7 @@ struct ActionWriter {
   }
   Json operator()(const ScaleTo& a) const {
     return Json::Obj(
-        {{"do", "scale"}, {"object", IdJson(a.object)}, {"replicas", a.replicas}, {"why", a.why}});
+        {{"do", "scale"}, {"object", IdJson(a.object)}, {"patch", ScalePatch(a)}, {"why", a.why}});
   }
   Json operator()(const StartAnalysis& a) const {
     Json templates = Json::Arr();

@@ -38,33 +38,10 @@ bool PutStableBack(Context& c, const std::string& why) {
   return true;
 }
 
-bool WaitsForApproval(Context& c) {
-  if (!c.rel().awaiting_approval) return false;
-  const spec::Approval& approval = c.guard.rollback.approval;
-  if (c.rel().scratch.started == Time{}) {
-    c.EditRelease().scratch.started = c.obs.now;
-    c.Tell("waiting", spec::RuleSeverity::kCritical,
-           StrCat("rollback waits for approval: ", c.rel().trigger->reason));
-  }
-  if (static_cast<int64_t>(c.rel().scratch.votes.size()) >= approval.required) {
-    c.EditRelease().awaiting_approval = false;
-    return false;
-  }
-  c.Wait("the rollback waits for approval");
-  if (!approval.timeout) return true;
-  const Time until = c.rel().scratch.started + *approval.timeout;
-  c.Wake(until);
-  if (c.obs.now < until) return true;
-  if (approval.on_timeout == spec::Approval::OnTimeout::kHold) return true;
-  c.EditRelease().awaiting_approval = false;
-  return false;
-}
-
 // Members of the group that stand on this one go back before it does.
 bool WaitsForPeers(Context& c) {
   for (const PeerView& peer : c.obs.peers) {
-    const bool busy =
-        peer.depends_on_us && peer.phase == ToString(Phase::kRollingBack) && !peer.traffic_returned;
+    const bool busy = peer.depends_on_us && peer.releasing && !peer.traffic_returned;
     if (!busy || c.obs.now - c.rel().trigger->at > kPeerPatience) continue;
     c.Wake(c.rel().trigger->at + kPeerPatience);
     c.Wait(StrCat("waits for ", peer.guard, " to go back first"));
@@ -139,7 +116,7 @@ Progress TrafficHome(Context& c) {
   if (weight > 0) {
     c.Wait(StrCat(weight, " % stay with the candidate until stable can carry them"));
     if (c.stable().replicas < FullSize(c)) {
-      c.Do(ScaleTo{c.stable_id(), FullSize(c), "stable must carry everything"});
+      c.Scale(c.stable(), c.stable_id(), FullSize(c), "stable must carry everything");
     }
     return Progress::kWaiting;
   }
@@ -247,6 +224,28 @@ void RollBackRolling(Context& c) {
 
 }  // namespace
 
+bool WaitsForApproval(Context& c) {
+  if (!c.rel().awaiting_approval) return false;
+  const spec::Approval& approval = c.guard.rollback.approval;
+  if (c.rel().scratch.started == Time{}) {
+    c.EditRelease().scratch.started = c.obs.now;
+    c.Tell("waiting", spec::RuleSeverity::kCritical,
+           StrCat("rollback waits for approval: ", c.rel().trigger->reason));
+  }
+  if (static_cast<int64_t>(c.rel().scratch.votes.size()) >= approval.required) {
+    c.EditRelease().awaiting_approval = false;
+    return false;
+  }
+  c.Wait("the rollback waits for approval");
+  if (!approval.timeout) return true;
+  const Time until = c.rel().scratch.started + *approval.timeout;
+  c.Wake(until);
+  if (c.obs.now < until) return true;
+  if (approval.on_timeout == spec::Approval::OnTimeout::kHold) return true;
+  c.EditRelease().awaiting_approval = false;
+  return false;
+}
+
 void RollBack(Context& c) {
   if (!c.rel().background_run.empty()) {
     c.Do(StopAnalysis{c.rel().background_run});
@@ -261,7 +260,6 @@ void RollBack(Context& c) {
 }
 
 void Verify(Context& c) {
-  const Trigger& trigger = *c.rel().trigger;
   if (c.rel().scratch.started == Time{}) c.EditRelease().scratch.started = c.obs.now;
   std::string failure;
   const Progress hooks = RunHooks(c, c.guard.hooks.verify, failure);
@@ -273,12 +271,6 @@ void Verify(Context& c) {
                         : stable != nullptr &&
                               stable->available >= std::min(w.replicas, stable->replicas) &&
                               stable->replicas >= w.replicas;
-  bool firing = false;
-  for (const Signal& signal : c.obs.signals) {
-    firing = firing || (signal.state == Signal::State::kFiring &&
-                        std::find(trigger.signals.begin(), trigger.signals.end(), signal.name) !=
-                            trigger.signals.end());
-  }
   const Time until = c.rel().scratch.started + c.guard.rollback.verify_for;
   const std::string& news = c.obs.target.revision;
   const bool fix = !c.tracks.roles_swap && news != c.rel().stable && news != c.rel().candidate &&
@@ -293,7 +285,19 @@ void Verify(Context& c) {
     return;
   }
   if (hooks == Progress::kWaiting && !fix) return;
-  if (firing && !fix) {
+  ConcludeRollback(c, !fix);
+}
+
+void ConcludeRollback(Context& c, bool judge) {
+  const Trigger trigger = *c.rel().trigger;
+  const auto& names = trigger.signals;
+  const bool stays =
+      std::any_of(c.obs.signals.begin(), c.obs.signals.end(), [&](const Signal& signal) {
+        return signal.state == Signal::State::kFiring &&
+               std::find(names.begin(), names.end(), Abbreviate(signal.name, kMaxName)) !=
+                   names.end();
+      });
+  if (stays && judge) {
     const std::string text =
         StrCat("rolled back, but the trigger is still there: probably not the cause (",
                trigger.reason, ")");
@@ -306,6 +310,7 @@ void Verify(Context& c) {
 }
 
 void StayHeld(Context& c) {
+  if (c.rel().held_from != Phase::kPromoting && !c.rel().trigger && EndedBySuperseding(c)) return;
   c.Wait(StrCat("held: ", c.rel().held_reason, "; `rollback`, `promote` or `resume` decide"));
   if (c.plan.kind == Plan::Kind::kSibling && c.candidate().exists) {
     ApplySplit(c, c.rel().wanted, "routes are kept as decided");
@@ -322,7 +327,7 @@ void Complete(Context& c, const std::string& asked, const std::string& reason) {
   state.last = LastOutcome{rel.id, rel.candidate, outcome, reason, c.obs.now};
   if (promoted) {
     state.stable = rel.candidate;
-    state.history.push_back({rel.candidate, c.obs.now, {}});
+    state.history.push_back({rel.candidate, c.obs.now, ImagesOf(c, rel.candidate)});
     if (state.history.size() > GuardState::kMaxHistory) state.history.erase(state.history.begin());
     if (state.retry == rel.candidate) state.retry.clear();
     if (c.tracks.roles_swap) {

@@ -10,13 +10,6 @@ namespace {
 
 constexpr Duration kHour = std::chrono::hours(1);
 
-bool Irreversible(const Context& c) {
-  if (c.guard.irreversible) return true;
-  if (!c.obs.target.exists) return false;
-  const Json& annotations = c.obs.target.object->At("spec", "template", "metadata", "annotations");
-  return annotations.At("rollguard.dev/irreversible").Str() == "true";
-}
-
 // Why a rollback may not happen by itself now; empty: it may.
 std::string Limit(Context& c) {
   if (Irreversible(c)) return "the release is irreversible";
@@ -39,6 +32,28 @@ std::string Limit(Context& c) {
   return {};
 }
 
+bool SaysIrreversible(const Json& pod_template) {
+  const Json& annotations = pod_template.At("metadata", "annotations");
+  return annotations.At("rollguard.dev/irreversible").Str() == "true";
+}
+
+}  // namespace
+
+// The guard says so, or the revision that is released (a one-way migration).
+bool Irreversible(const Context& c) {
+  if (c.guard.irreversible) return true;
+  if (!c.active()) return false;
+  for (const WorkloadView* w : {&c.obs.target, &c.obs.candidate}) {
+    if (w->object == nullptr) continue;
+    if (w->revision == c.rel().candidate)
+      return SaysIrreversible(w->object->At("spec", "template"));
+    if (const RevisionView* found = w->Find(c.rel().candidate)) {
+      return SaysIrreversible(TemplateOf(*found));
+    }
+  }
+  return false;
+}
+
 void HoldAndPage(Context& c, const std::string& reason, const std::string& limit,
                  std::vector<Signal> signals) {
   const std::string text = StrCat("should be rolled back (", reason, ") but ", limit);
@@ -54,8 +69,6 @@ void HoldAndPage(Context& c, const std::string& reason, const std::string& limit
   c.Decide(Verdict::kHold, text, "rollguard", std::move(signals));
   c.Tell("limited", spec::RuleSeverity::kCritical, text);
 }
-
-}  // namespace
 
 void Quarantine(Context& c, const std::string& revision, const std::string& reason) {
   auto& list = c.Edit().quarantine;
@@ -95,7 +108,7 @@ void BeginRollback(Context& c, const std::string& reason, const std::string& act
   trigger.quarantine = quarantine;
   for (const Signal& signal : signals) {
     if (signal.source == Signal::Source::kRule || signal.source == Signal::Source::kAlert) {
-      trigger.signals.push_back(signal.name);
+      trigger.signals.push_back(Abbreviate(signal.name, kMaxName));
     }
   }
   const Verdict verdict = quarantine || person ? Verdict::kRollBack : Verdict::kSupersede;

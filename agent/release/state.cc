@@ -45,7 +45,10 @@ Json DecisionsJson(const GuardState& state) {
     Decision brief = d;
     brief.reason = Abbreviate(d.reason, kMaxReason);
     if (brief.signals.size() > 3) brief.signals.resize(3);
-    for (Signal& s : brief.signals) s.reason = Abbreviate(s.reason, 200);
+    for (Signal& s : brief.signals) {
+      s.name = Abbreviate(s.name, kMaxName);
+      s.reason = Abbreviate(s.reason, 200);
+    }
     list.Push(ToJson(brief));
   }
   return list;

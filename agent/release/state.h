@@ -51,6 +51,9 @@ struct ApprovalVote {
   Time at;
 };
 
+// Names of signals, actors and the like are kept up to so many bytes.
+inline constexpr size_t kMaxName = 200;
+
 // What took the release back.
 struct Trigger {
   std::string reason;

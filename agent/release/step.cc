@@ -72,7 +72,8 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
   Context c(guard, observation, result);
   Mend(c);
   if (observation.stale) {
-    c.Wait("the view of the cluster is not fresh: nothing is decided");
+    StepUnseen(c);
+    NameChanges(result);
     return result;
   }
   if (observation.deleting) {
@@ -91,6 +92,9 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
   HandleCommands(c);
   if (c.plan.kind == Plan::Kind::kExternal) {
     External(c);
+    UpdateConditions(c);
+    c.SetCondition("Ready", true, "Watching", "");
+    NameChanges(result);
     return result;
   }
   if (Judged(c)) Judge(c);

@@ -40,6 +40,8 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
 // back, the confirm hooks are open while nothing holds it.
 enum class FlaggerHook { kConfirm, kRollback };
 bool FlaggerGate(const GuardState& state, FlaggerHook hook);
+// Why it is shut; empty: it is open.
+std::string FlaggerReason(const GuardState& state, FlaggerHook hook);
 
 // Names of what the engine creates for a guard.
 std::string CandidateName(const spec::Guard& guard);  // the sibling or second Deployment

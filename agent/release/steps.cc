@@ -15,28 +15,25 @@ bool Begun(Context& c) {
   return false;
 }
 
+void Want(Context& c, int64_t weight, const std::string& why) {
+  if (weight == c.rel().wanted.candidate) return;
+  c.EditRelease().wanted.candidate = weight;
+  c.EditRelease().scratch.verified_at.reset();
+  c.Decide(Verdict::kAdvance, why);
+  c.Tell("advanced", spec::RuleSeverity::kLow, why);
+}
+
 // Pods for the share, then the share, then the read-back. True when all proxies can know it.
 bool Reach(Context& c, const routing::Split& split, const std::string& why) {
-  const int64_t need = CandidateNeed(c, split.candidate);
-  const bool rising = split.candidate >= c.rel().wanted.candidate;
-  if (FollowsReplicas(c) && !rising &&
-      EnsureStable(c, StableNeed(c, split.candidate)) != Progress::kDone) {
-    return false;
-  }
-  const Progress candidate = EnsureCandidate(c, need);
+  const bool ratio = FollowsReplicas(c);
+  if (ratio) Want(c, split.candidate, why);  // the pods are the traffic
+  const Progress pods = ratio ? ExchangePods(c, split.candidate)
+                              : EnsureCandidate(c, CandidateNeed(c, split.candidate));
   const WorkloadView& w = c.candidate();
-  WatchProgress(c, w.ready + w.updated, candidate == Progress::kDone);
-  if (candidate != Progress::kDone) return false;
-  if (FollowsReplicas(c) && rising &&
-      EnsureStable(c, StableNeed(c, split.candidate)) != Progress::kDone) {
-    return false;
-  }
-  if (split.candidate != c.rel().wanted.candidate) {
-    c.EditRelease().wanted.candidate = split.candidate;
-    c.EditRelease().scratch.verified_at.reset();
-    c.Decide(Verdict::kAdvance, why);
-    c.Tell("advanced", spec::RuleSeverity::kLow, why);
-  }
+  const int64_t mark = w.ready + w.updated + (ratio ? 1000 * c.stable().total : 0);
+  WatchProgress(c, mark, pods == Progress::kDone);
+  if (pods != Progress::kDone) return false;
+  Want(c, split.candidate, why);
   if (ApplySplit(c, split, why) != Progress::kDone) return false;
   const bool fresh = !c.rel().scratch.verified_at.has_value();
   const bool settled = Settled(c);
@@ -95,8 +92,8 @@ struct Runner {
     if (c.rel().scratch.run != id) c.EditRelease().scratch.run = id;
     const RunView* run = c.obs.FindRun(id);
     if (run == nullptr) {
-      c.Do(StartAnalysis{id, step.analysis, StrCat("step ", c.rel().step), false,
-                         c.tracks.stable.value, c.candidate().pod_hash});
+      c.Do(StartAnalysis{id, step.analysis, StrCat("step ", c.rel().step), false, StableHash(c),
+                         CandidateHash(c)});
       c.Wait("analysis is starting");
       return;
     }
@@ -245,6 +242,9 @@ struct Runner {
 
   // While a step waits, what was reached is kept.
   bool Keep() const {
+    if (FollowsReplicas(c)) {
+      return ExchangePods(c, c.rel().wanted.candidate) != Progress::kFailed;
+    }
     if (EnsureCandidate(c, CandidateNeed(c, c.rel().wanted.candidate)) == Progress::kFailed) {
       return false;
     }

@@ -2,6 +2,7 @@
 // Routes: asked for, read back, given time to spread. The way back is staged with every change.
 #include <algorithm>
 
+#include "agent/base/json_patch.h"
 #include "agent/base/text.h"
 #include "agent/release/context.h"
 
@@ -73,13 +74,38 @@ int64_t MeasuredWeight(const Context& c) {
   return routing::Read(c.plan.routing, c.tracks, c.view()).candidate;
 }
 
+namespace {
+
+// A patch that needs no read: it tests what it replaces instead of the resourceVersion, so that an
+// object that was changed by its owner is left alone.
+Json Staged(const Json& patch, const Json& object) {
+  Json out = Json::Arr();
+  for (const Json& operation : patch.items()) {
+    const std::string path = operation.At("path").Str(), op = operation.At("op").Str();
+    if (path == "/metadata/resourceVersion") continue;
+    const Json* now = ResolvePointer(object, path);
+    if (op != "add" && now != nullptr) {
+      out.Push(Json::Obj({{"op", "test"}, {"path", path}, {"value", *now}}));
+    }
+    out.Push(operation);
+  }
+  return out;
+}
+
+}  // namespace
+
 void StageWayBack(Context& c) {
   if (FollowsReplicas(c)) return;
   auto changes = routing::PlanSplit(c.plan.routing, c.tracks, routing::Split{}, c.view());
   if (!changes) return;
   Json staged = Json::Arr();
   for (const auto& change : *changes) {
-    staged.Push(Json::Obj({{"object", change.object.Text()}, {"patch", change.body}}));
+    const Json* object = c.obs.FindObject(change.object);
+    if (change.kind != routing::Change::Kind::kPatch || object == nullptr) continue;
+    staged.Push(Json::Obj({{"apiVersion", change.object.api_version},
+                           {"kind", change.object.kind},
+                           {"name", change.object.name},
+                           {"patch", Staged(change.body, *object)}}));
   }
   if (staged.Dump().size() > kMaxWayBack) staged = Json::Arr();
   if (!(staged == c.rel().way_back)) c.EditRelease().way_back = std::move(staged);

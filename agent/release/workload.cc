@@ -6,6 +6,7 @@
 
 #include "agent/base/text.h"
 #include "agent/release/context.h"
+#include "agent/release/observe.h"
 #include "agent/routing/edit.h"
 
 namespace rollguard::release {
@@ -86,6 +87,15 @@ Json TemplateOf(const RevisionView& revision) {
   return revision.object != nullptr ? TemplateOf(*revision.object) : Json();
 }
 
+std::vector<std::string> ImagesOf(const Context& c, const std::string& revision) {
+  for (const WorkloadView* w : {&c.obs.target, &c.obs.candidate}) {
+    if (w->object == nullptr) continue;
+    if (w->revision == revision) return ImageKeys(w->object->At("spec", "template"));
+    if (const RevisionView* found = w->Find(revision)) return ImageKeys(TemplateOf(*found));
+  }
+  return {};
+}
+
 Json CandidateObject(const Context& c, int64_t replicas) {
   const Json& target = *c.obs.target.object;
   const ObjectId id = CandidateId(c.guard);
@@ -151,7 +161,7 @@ ObjectId IdOf(const Json& object) {
 
 void FloorHpa(Context& c) {
   if (!c.obs.hpa.exists || c.obs.hpa.object == nullptr) return;
-  const int64_t floor = std::min(FullSize(c), c.obs.hpa.max);
+  const int64_t floor = std::min(CarrySize(c), c.obs.hpa.max);
   if (c.obs.hpa.min >= floor) return;
   Json desired = *c.obs.hpa.object;
   if (!routing::ReadMemo(desired).is_object()) {

@@ -162,6 +162,12 @@ release::StepResult Drive::Look() {
   seen.blind = extra.blind;
   seen.health = extra.health;
   seen.rollback_limit = extra.rollback_limit;
+  if (extra.stale) {  // nothing of the cluster is seen
+    const Time now = seen.now;
+    seen = {};
+    seen.now = now;
+    seen.stale = true;
+  }
   seen.signals = signals;
   seen.runs = runs_;
   seen.gates = gates_;
@@ -272,6 +278,12 @@ bool Drive::Execute(const release::Action& action) {
     request.body = patch->patch;
     request.patch =
         patch->kind == release::PatchObject::Kind::kJson ? PatchKind::kJson : PatchKind::kMerge;
+    request.subresource = patch->subresource;
+    if (patch->staged) {
+      auto done = world.api().Call(request);
+      trace.push_back(StrCat("  staged: ", what, done.ok() ? "" : " -> " + done.error().message));
+      return true;
+    }
     if (patch->weight) {
       if (*patch->weight > weight_ceiling_) {
         violations.push_back("the candidate's weight rises while it is taken back: " + what);
@@ -296,7 +308,7 @@ bool Drive::Execute(const release::Action& action) {
     request.type = TypeOf(scale->object)->type;
     request.ns = scale->object.ns;
     request.name = scale->object.name;
-    request.body = Json::Obj({{"spec", Json::Obj({{"replicas", scale->replicas}})}});
+    request.body = release::ScalePatch(*scale);
   }
   return Write(std::move(request), what);
 }

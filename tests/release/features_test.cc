@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
-#include "tests/release/drive.h"
+#include "tests/release/scene.h"
 #include "tests/support/catch.h"
 
 namespace rollguard::testing {
@@ -16,62 +16,6 @@ using release::Phase;
 using release::RunView;
 using release::Signal;
 using release::Verdict;
-
-std::string GuardWith(const std::string& strategy, const std::string& rest = "") {
-  return StrCat(
-      "apiVersion: rollguard.dev/v1alpha1\nkind: Guard\n"
-      "metadata: {name: checkout, namespace: shop}\nspec:\n"
-      "  target: {apiVersion: apps/v1, kind: Deployment, name: checkout}\n  strategy:\n    ",
-      strategy, "\n  bake: 10s\n",
-      rest.empty() ? "  rollback: {verify: {for: 10s}, cooldown: 0s}\n" : rest);
-}
-
-std::string CanaryWith(const std::string& steps, const std::string& more = "") {
-  return StrCat("canary: {stableService: checkout, routing: [{istio: {virtualService: checkout, ",
-                "destinationRule: {name: checkout}}}], steps: [", steps, "]", more, "}");
-}
-
-struct Scene : Drive {
-  explicit Scene(const std::string& yaml, uint64_t seed = 5) : Drive(yaml, seed) {
-    Load(DeploymentJson("checkout", 4, "shop/checkout:v1"));
-    Load(ServiceJson("checkout"));
-    Load(R"({"apiVersion":"networking.istio.io/v1beta1","kind":"VirtualService","metadata":
-      {"name":"checkout","namespace":"shop"},"spec":{"hosts":["checkout"],"http":[{"route":[
-      {"destination":{"host":"checkout"}}]}]}})");
-    Load(R"({"apiVersion":"networking.istio.io/v1beta1","kind":"DestinationRule","metadata":
-      {"name":"checkout","namespace":"shop"},"spec":{"host":"checkout"}})");
-    world.scheduler().RunFor(30s);
-    Run(5s);
-    REQUIRE(state.phase == Phase::kIdle);
-  }
-  bool Weight(int64_t weight, Duration limit = 5min) {
-    return RunUntil([&] { return state.release && state.release->weight == weight; }, limit);
-  }
-  bool Outcome(const char* outcome, Duration limit = 15min) {
-    const bool ok = RunUntil(
-        [&] { return state.phase == Phase::kIdle && state.last && state.last->outcome == outcome; },
-        limit);
-    Run(20s);
-    return ok;
-  }
-  bool Told(const char* event) { return std::count(told.begin(), told.end(), event) > 0; }
-  void CheckSound() {
-    INFO(Join(trace, "\n"));
-    CHECK(violations == std::vector<std::string>{});
-    CHECK(Quiet() == 0);
-    CHECK(release::ToJson(state).Dump().size() < 64 * 1024);
-  }
-};
-
-Signal Make(const char* name, spec::TriggerAction action, spec::RuleSeverity severity) {
-  Signal signal;
-  signal.name = name;
-  signal.state = Signal::State::kFiring;
-  signal.action = action;
-  signal.severity = severity;
-  signal.reason = StrCat(name, " is firing");
-  return signal;
-}
 
 TEST_CASE("steps: approval asks the right people and counts each once") {
   Scene scene(GuardWith(CanaryWith(
@@ -263,7 +207,7 @@ TEST_CASE("groups: members go back together, those that stand on others first") 
   peer.rolled_back = "errors";
   peer.rolled_back_at = scene.world.scheduler().Now();
   peer.traffic_returned = false;
-  peer.depends_on_us = true;
+  peer.depends_on_us = peer.releasing = true;
   scene.extra.peers = {peer};
   scene.Run(20s);
   CHECK(scene.state.phase == Phase::kRollingBack);
@@ -275,7 +219,9 @@ TEST_CASE("groups: members go back together, those that stand on others first") 
 }
 
 TEST_CASE("start: frozen, queued, waiting for an earlier environment, refused") {
-  Scene scene(GuardWith(CanaryWith("{setWeight: 40}")));
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}"),
+                        "  rollback: {verify: {for: 10s}, cooldown: 0s}\n"
+                        "  concurrency: {key: checkout}\n"));
   scene.extra.start.frozen = "weekend";
   scene.SetImage("shop/checkout:v2");
   scene.Run(20s);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The patches that Argo's own tools make.
+#include "agent/release/external.h"
+#include "agent/routing/edit.h"
+
+namespace rollguard::release {
+namespace {
+
+// spec changes are pinned to what was seen; the words in `status` may come twice.
+void PatchSpec(Context& c, Json spec, const std::string& why) {
+  Json metadata = Json::Obj({{"resourceVersion", c.obs.target.resource_version}});
+  Json patch = Json::Obj({{"metadata", std::move(metadata)}, {"spec", std::move(spec)}});
+  c.Do(PatchObject{
+      TargetId(c.guard), PatchObject::Kind::kMerge, std::move(patch), why, {}, {}, false});
+}
+
+void PatchStatus(Context& c, Json status, const std::string& why) {
+  Json patch = Json::Obj({{"status", std::move(status)}});
+  c.Do(PatchObject{
+      TargetId(c.guard), PatchObject::Kind::kMerge, std::move(patch), why, {}, "status", false});
+}
+
+// The template of the stable ReplicaSet without what Argo put on it; null when it is not there, or
+// when the Rollout takes its template from somewhere else.
+Json StableTemplate(const Context& c, const std::string& stable) {
+  const Json& spec = c.obs.target.object->At("spec");
+  if (!spec.At("template").is_object() || spec.Find("workloadRef") != nullptr) return {};
+  for (const RevisionView& revision : c.obs.target.revisions) {
+    if (revision.pod_hash != stable || revision.object == nullptr) continue;
+    Json found = TemplateOf(revision);
+    Json* metadata = found.Find("metadata");
+    Json* labels = metadata != nullptr ? metadata->Find("labels") : nullptr;
+    if (labels != nullptr) labels->Erase(kArgoHashLabel);
+    return found;
+  }
+  return {};
+}
+
+}  // namespace
+
+void PauseRollout(Context& c, bool paused, const std::string& why) {
+  PatchSpec(c, Json::Obj({{"paused", paused}}), why);
+}
+
+void PromoteRollout(Context& c, bool full, const std::string& why) {
+  if (full) {
+    PatchStatus(c, Json::Obj({{"promoteFull", true}}), why);
+  } else {
+    PatchStatus(c, Json::Obj({{"pauseConditions", Json()}}), why);
+  }
+}
+
+void AbortRollout(Context& c, const ExternalView& view, bool undo) {
+  const std::string& why = c.rel().trigger->reason;
+  const Json stable = undo ? StableTemplate(c, view.stable) : Json();
+  if (!stable.is_object()) {
+    PatchStatus(c, Json::Obj({{"abort", true}}), why);
+    return;
+  }
+  Json desired = *c.obs.target.object;
+  desired["spec"].Set("template", stable);
+  std::vector<routing::Change> changes;
+  routing::AppendPatch(TargetId(c.guard), *c.obs.target.object, desired, changes);
+  for (const auto& change : changes) c.Do(change, why, std::nullopt);
+}
+
+void RetryRollout(Context& c) {
+  PatchStatus(c, Json::Obj({{"abort", false}}), "a person retries it");
+}
+
+}  // namespace rollguard::release
