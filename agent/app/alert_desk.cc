@@ -212,6 +212,15 @@ void AlertDesk::CorrelateAgain(Firing& held) {
   TouchMatched(held.matches);
 }
 
+std::optional<alerts::Alert> AlertDesk::FindFiring(const std::vector<spec::Matcher>& matchers,
+                                                   std::optional<Time> since) const {
+  for (const auto& [fingerprint, firing] : firing_) {
+    if (firing.suppressed || (since && firing.alert.starts_at < *since)) continue;
+    if (alerts::MatchesAll(matchers, firing.alert.labels)) return firing.alert;
+  }
+  return std::nullopt;
+}
+
 void AlertDesk::Contribute(const spec::Guard& guard, const release::GuardState& state,
                            release::Observation& observation) {
   std::string id = guard.Id();

@@ -45,6 +45,9 @@ class AlertDesk : public Sensor {
   // The last receipts, newest first.
   std::vector<AlertReceipt> Recent(size_t limit) const;
   size_t firing() const { return firing_.size(); }
+  // One that matches, is not suppressed and, when `since` is given, began then or later.
+  std::optional<alerts::Alert> FindFiring(const std::vector<spec::Matcher>& matchers,
+                                          std::optional<Time> since) const;
 
   void Contribute(const spec::Guard& guard, const release::GuardState& state,
                   release::Observation& observation) override;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/app/bindings.h"
 
+#include "agent/base/text.h"
 #include "agent/promql/parser.h"
 #include "agent/promql/printer.h"
 
@@ -12,6 +13,38 @@ Expected<std::string> BindQuery(const std::string& query, const promql::Bindings
   promql::ParseResult bound = promql::Bind(parsed.query, query, values);
   if (!bound.ok()) return Error(ErrorCode::kInvalid, promql::ToString(bound.errors[0]));
   return promql::Print(bound.query);
+}
+
+promql::Bindings GuardBindings(const spec::Guard& guard, const release::GuardState& state) {
+  auto text = [](const std::string& value) { return promql::VariableValue::Text(value); };
+  promql::Bindings vars;
+  for (const auto& [name, value] : guard.vars) vars[name] = text(value);
+  vars["namespace"] = text(guard.metadata.ns);
+  vars["workload"] = text(guard.target.name);
+  vars["service"] = text(guard.service.empty() ? guard.target.name : guard.service);
+  vars["guard"] = text(guard.metadata.name);
+  vars["revision"] = text(state.release ? state.release->candidate : state.stable);
+  return vars;
+}
+
+std::string PodPattern(const spec::Guard& guard, const release::Observation& observation,
+                       const std::string& revision) {
+  std::string found;
+  auto add = [&](const std::string& workload, const release::WorkloadView& in) {
+    const release::RevisionView* view = in.Find(revision);
+    if (view == nullptr || view->pod_hash.empty()) return;
+    if (!found.empty()) found += "|";
+    found += guard.target.kind == "Deployment" ? StrCat(workload, "-", view->pod_hash, "-.*")
+                                               : StrCat(workload, "-.*");
+  };
+  if (observation.candidate.exists) add(release::CandidateName(guard), observation.candidate);
+  add(guard.target.name, observation.target);
+  return found;
+}
+
+promql::VariableValue PodsValue(const std::string& pattern) {
+  return pattern.empty() ? promql::VariableValue::Alternatives({})
+                         : promql::VariableValue::Pattern(pattern);
 }
 
 }  // namespace rollguard::app

@@ -18,9 +18,11 @@
 #include <string>
 #include <vector>
 
+#include "agent/alerts/alert.h"
 #include "agent/analysis/score.h"
-#include "agent/app/alert_desk.h"
 #include "agent/app/controller.h"
+#include "agent/app/health_requests.h"
+#include "agent/app/health_window.h"
 #include "agent/app/metrics_sources.h"
 #include "agent/base/random.h"
 #include "agent/ports/prober.h"
@@ -33,8 +35,12 @@ struct HealthPorts {
   MetricsSources* sources = nullptr;
   Prober* prober = nullptr;    // null: nothing can be asked over the network
   Cluster* cluster = nullptr;  // for Secrets that hold URLs
-  const AlertDesk* alerts = nullptr;
-  // Why alerts cannot be trusted now; empty or unset: they can.
+  // A firing alert that matches and, when `since` is given, began then or later; the alert desk's.
+  // Unset: alerts cannot be asked.
+  std::function<std::optional<alerts::Alert>(const std::vector<spec::Matcher>&,
+                                             std::optional<Time> since)>
+      firing = {};
+  // Why alerts cannot be trusted to arrive now; empty or unset: they can.
   std::function<std::string()> alerts_trouble = {};
   uint64_t seed = 1;  // for the jitter
 };
@@ -96,24 +102,37 @@ class HealthSensor : public Sensor {
 
  private:
   struct Beat;   // one check of one track
+  struct Track;  // what is known of the candidate or of stable
   struct Watch;  // one guard
   using WatchPtr = std::shared_ptr<Watch>;
   using BeatPtr = std::shared_ptr<Beat>;
 
-  void Begin(const GuardView& view, Watch& watch);
+  // Which guards are asked what.
+  WatchPtr Begin(const GuardView& view, const WatchPtr& before);
+  void AddBeats(Watch& watch, bool candidate, const WatchPtr& before);
+  void Update(const GuardView& view, Watch& watch) const;
   void End(Watch& watch);
   void Arm(const WatchPtr& watch, const BeatPtr& beat, bool first);
+  void ArmLook(const WatchPtr& watch);
+
+  // One turn of one check.
   void Ask(const WatchPtr& watch, const BeatPtr& beat);
   void AskNetwork(const WatchPtr& watch, const BeatPtr& beat);
   void AskPostgres(const WatchPtr& watch, const BeatPtr& beat);
   void AskQuery(const WatchPtr& watch, const BeatPtr& beat);
-  void AskPods(const WatchPtr& watch, const BeatPtr& beat);
   void AskAlerts(const WatchPtr& watch, const BeatPtr& beat);
-  void Send(const WatchPtr& watch, const BeatPtr& beat, std::string subject, ProbeRequest request);
-  void Hear(const WatchPtr& watch, const BeatPtr& beat, const ProbeAnswer& answer);
-  void Judge(const WatchPtr& watch);
-  void Look(const WatchPtr& watch);
+  void HearQuery(const WatchPtr& watch, const BeatPtr& beat, const Expected<MetricAnswer>& answer);
+  void Send(const WatchPtr& watch, const BeatPtr& beat, const std::string& subject,
+            ProbeRequest request);
+  void Hear(const WatchPtr& watch, const BeatPtr& beat, HealthSample sample);
+  // It could not be asked, for a reason that must not pass unnoticed.
+  void CannotAsk(const WatchPtr& watch, const BeatPtr& beat, std::string why);
   void FlushRounds();
+
+  // What follows from the answers.
+  void Judge(Watch& watch, bool candidate) const;
+  void Look(const WatchPtr& watch);
+  std::vector<PodFacts> PodsOf(Watch& watch, bool candidate);
   HealthReading ReadingOf(const Watch& watch, const Beat& beat) const;
 
   HealthPorts ports_;
@@ -123,6 +142,7 @@ class HealthSensor : public Sensor {
   std::map<std::string, WatchPtr> watches_;
   std::map<std::string, MetricsSource::Round> rounds_;  // by source, until the flush
   TimerId flush_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace rollguard::app

@@ -71,4 +71,8 @@ void MetricsOnLoop::Ask(Round round) {
   inner_.Ask(std::move(round));
 }
 
+ProbeId ProberOnLoop::Probe(ProbeRequest request, ProbeDone done) {
+  return inner_.Probe(std::move(request), Posting<ProbeAnswer>(loop_, std::move(done)));
+}
+
 }  // namespace rollguard::app

@@ -9,6 +9,7 @@
 #include "agent/ports/cluster.h"
 #include "agent/ports/http_client.h"
 #include "agent/ports/metrics_source.h"
+#include "agent/ports/prober.h"
 
 namespace rollguard::app {
 
@@ -48,6 +49,18 @@ class MetricsOnLoop : public MetricsSource {
  private:
   MetricDone Carry(MetricDone done);
   MetricsSource& inner_;
+  Loop& loop_;
+};
+
+class ProberOnLoop : public Prober {
+ public:
+  ProberOnLoop(Prober& inner, Loop& loop) : inner_(inner), loop_(loop) {}
+  ProbeId Probe(ProbeRequest request, ProbeDone done) override;
+  // An answer that is queued on the loop already still comes.
+  void Cancel(ProbeId id) override { inner_.Cancel(id); }
+
+ private:
+  Prober& inner_;
   Loop& loop_;
 };
 

@@ -46,12 +46,6 @@ bool Selected(const spec::Guard& guard, const spec::RuleGroup& group) {
 
 promql::VariableValue Text(const std::string& text) { return promql::VariableValue::Text(text); }
 
-// Nothing known of a track's pods: no pod at all, never every pod.
-promql::VariableValue Pods(const std::string& pattern) {
-  return pattern.empty() ? promql::VariableValue::Alternatives({})
-                         : promql::VariableValue::Pattern(pattern);
-}
-
 release::Signal::State StateOf(analysis::RulePhase phase) {
   using S = release::Signal::State;
   switch (phase) {
@@ -115,43 +109,17 @@ RuleSensor::~RuleSensor() {
   if (timer_ != 0) timers_.CancelTimer(timer_);
 }
 
-// Names of a track's pods as a regular expression. Pods of a Deployment carry their ReplicaSet's
-// name; those of other workloads are listed.
 std::string RuleSensor::PodsOf(const GuardView& view, bool candidate) const {
   if (given_pods_) return candidate ? given_pods_->first : given_pods_->second;
-  const spec::Guard& guard = view.guard;
-  const release::Observation& o = view.observation;
-  const std::string wanted = candidate ? view.state.release->candidate : view.state.release->stable;
-  std::string found;
-  auto add = [&](const std::string& workload, const release::WorkloadView& in) {
-    const release::RevisionView* revision = in.Find(wanted);
-    if (revision == nullptr || revision->pod_hash.empty()) return;
-    if (!found.empty()) found += "|";
-    found += guard.target.kind == "Deployment" ? StrCat(workload, "-", revision->pod_hash, "-.*")
-                                               : StrCat(workload, "-.*");
-  };
-  if (o.candidate.exists) add(release::CandidateName(guard), o.candidate);
-  add(guard.target.name, o.target);
-  return found;
-}
-
-promql::Bindings RuleSensor::BindingsOf(const GuardView& view) const {
-  const spec::Guard& guard = view.guard;
-  promql::Bindings vars;
-  for (const auto& [name, value] : guard.vars) vars[name] = Text(value);
-  vars["namespace"] = Text(guard.metadata.ns);
-  vars["workload"] = Text(guard.target.name);
-  vars["service"] = Text(guard.service.empty() ? guard.target.name : guard.service);
-  vars["guard"] = Text(guard.metadata.name);
-  vars["revision"] = Text(view.state.release->candidate);
-  return vars;
+  const release::ReleaseState& release = *view.state.release;
+  return PodPattern(view.guard, view.observation, candidate ? release.candidate : release.stable);
 }
 
 void RuleSensor::Begin(const GuardView& view, Watch& watch) {
   watch.release = view.state.release->id;
   watch.no_data = view.guard.no_data;
   watch.tracks.clear();
-  promql::Bindings vars = BindingsOf(view);
+  promql::Bindings vars = GuardBindings(view.guard, view.state);
   for (const spec::RuleGroup& group : controller_->library().groups) {
     if (!Selected(view.guard, group)) continue;
     double weights = 0;
@@ -253,8 +221,8 @@ void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, Metri
 void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
   Track& track = watch->tracks[index];
   promql::Bindings vars = track.vars;
-  vars["candidate_pods"] = vars["pods"] = Pods(watch->candidate_pods);
-  vars["stable_pods"] = Pods(watch->stable_pods);
+  vars["candidate_pods"] = vars["pods"] = PodsValue(watch->candidate_pods);
+  vars["stable_pods"] = PodsValue(watch->stable_pods);
   vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
   auto bound = BindQuery(std::get<spec::Query>(track.rule.what).text, vars);
   if (!bound) {
@@ -294,9 +262,9 @@ void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, T
   look->waiting = queries.second.empty() ? 2 : 4;
   for (size_t side = 0; side < 2; ++side) {
     promql::Bindings vars = track.vars;
-    vars["candidate_pods"] = Pods(watch->candidate_pods);
-    vars["stable_pods"] = Pods(watch->stable_pods);
-    vars["pods"] = Pods(side == 0 ? watch->candidate_pods : watch->stable_pods);
+    vars["candidate_pods"] = PodsValue(watch->candidate_pods);
+    vars["stable_pods"] = PodsValue(watch->stable_pods);
+    vars["pods"] = PodsValue(side == 0 ? watch->candidate_pods : watch->stable_pods);
     vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
     for (size_t which = 0; which < look->waiting / 2; ++which) {
       auto done = [this, weak = std::weak_ptr(watch), index, look, side, which,

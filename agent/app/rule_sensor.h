@@ -63,7 +63,6 @@ class RuleSensor : public Sensor {
   struct Look;   // one comparison under way
 
   void Begin(const GuardView& view, Watch& watch);
-  promql::Bindings BindingsOf(const GuardView& view) const;
   std::string PodsOf(const GuardView& view, bool candidate) const;
   void Arm();
   void Tick();

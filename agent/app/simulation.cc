@@ -5,12 +5,24 @@ namespace rollguard::app {
 
 SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& metrics,
                    History& history, const spec::Library& library, std::vector<Listener*> listeners,
-                   uint64_t seed)
+                   uint64_t seed, Prober* prober)
     : sources_(scheduler),
       alerts_(scheduler),
       rules_(scheduler, scheduler, sources_),
       analysis_(scheduler, scheduler, sources_, cluster, nullptr),
       gates_(scheduler, scheduler, nullptr),
+      health_({.timers = &scheduler,
+               .clock = &scheduler,
+               .sources = &sources_,
+               .prober = prober,
+               .cluster = &cluster,
+               .firing = [this](const auto& matchers,
+                                auto since) { return alerts_.FindFiring(matchers, since); },
+               .alerts_trouble = {},
+               .seed = seed}),
+      blind_(scheduler, scheduler, sources_,
+             [this] { return watchdog_ ? watchdog_() : std::string(); }),
+      governor_(scheduler, spec::FleetLimits{}),
       recorder_(history) {
   sources_.Add("simulated", &metrics);
   listeners.push_back(&recorder_);
@@ -19,16 +31,20 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
                         .clock = &scheduler,
                         .executor = [](std::function<void()> fn) { fn(); },
                         .seed = seed};
-  ControllerParts parts{.sensors = {&alerts_, &rules_, &analysis_, &gates_},
-                        .listeners = std::move(listeners),
-                        .analysis = &analysis_,
-                        .gates = &gates_,
-                        .owns = {}};
+  ControllerParts parts{
+      .sensors = {&alerts_, &rules_, &analysis_, &gates_, &health_, &blind_, &governor_},
+      .listeners = std::move(listeners),
+      .analysis = &analysis_,
+      .gates = &gates_,
+      .owns = {}};
   controller_ = std::make_unique<Controller>(std::move(ports), std::move(parts));
   alerts_.Attach(controller_.get());
   rules_.Attach(controller_.get());
   analysis_.Attach(controller_.get());
   gates_.Attach(controller_.get());
+  health_.Attach(controller_.get());
+  blind_.Attach(controller_.get());
+  governor_.Attach(controller_.get());
   controller_->SetLibrary(library);
   controller_->Start();
 }

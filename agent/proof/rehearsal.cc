@@ -9,6 +9,7 @@
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
 #include "agent/proof/stage.h"
+#include "agent/sim/sim_prober.h"
 
 namespace rollguard::proof {
 namespace {
@@ -37,7 +38,8 @@ class Player : public app::Listener {
         library_(library),
         scenario_(scenario),
         world_(Options(seed)),
-        metrics_(world_.scheduler()) {
+        metrics_(world_.scheduler()),
+        prober_(world_.api(), world_.behaviours(), seed + 2) {
     play_.seed = seed;
   }
 
@@ -128,7 +130,7 @@ class Player : public app::Listener {
                                                               : sim::FaultPlan::None());
     agent_ = std::make_unique<app::SimAgent>(scheduler(), *connection_, metrics_, history_,
                                              library_, std::vector<app::Listener*>{this, &replays_},
-                                             play_.seed + ++starts_);
+                                             play_.seed + ++starts_, &prober_);
   }
 
   void Happen(const ScenarioEvent& event) {
@@ -267,6 +269,7 @@ class Player : public app::Listener {
   history::MemoryHistory history_;
   app::ReplayCheck replays_;
   std::unique_ptr<sim::SimCluster> connection_;
+  sim::SimProber prober_;
   std::unique_ptr<app::SimAgent> agent_;
   std::map<std::string, sim::RevisionBehaviour> behaviours_;
   sim::TrafficTotals before_;
