@@ -27,7 +27,8 @@ constexpr Metric kOfRelease[] = {
     Metric::kReleaseWantedWeight, Metric::kReleaseStep,          Metric::kReleaseSteps,
     Metric::kReleasePods,         Metric::kConfidence,           Metric::kConfidencePart,
     Metric::kMeasurementValue,    Metric::kMeasurementThreshold, Metric::kRuleState,
-    Metric::kComparisonEvidence,  Metric::kComparisonLimit,      Metric::kApprovalsWaiting,
+    Metric::kComparisonEvidence,  Metric::kComparisonLimit,      Metric::kSignalsFiring,
+    Metric::kApprovalsWaiting,
 };
 
 double Seconds(Time at) { return static_cast<double>(ToUnixMillis(at)) / 1000; }
@@ -127,6 +128,8 @@ class GuardSeries {
   void ShowConditions(const GuardState& state);
   void ShowRelease(const spec::Guard& guard, const GuardState& state,
                    const release::Observation& observation);
+  void BeginCounters();
+  void ShowSignals(const std::vector<release::Signal>& signals);
   void ShowHealth(std::string_view track, const release::HealthView& health);
 
  private:
@@ -154,6 +157,28 @@ void GuardSeries::ShowConditions(const GuardState& state) {
   }
 }
 
+// A counter that is born with its first event is not seen to rise: those that people are alerted by
+// or count outcomes with are there from the release's start.
+void GuardSeries::BeginCounters() {
+  for (const char* outcome : {"promoted", "rolledBack"})
+    metrics_.CounterOf(Metric::kReleases, {ns_, name_, outcome});
+  for (const char* event : {"limited", "rollbackFailed", "notTheCause"})
+    metrics_.CounterOf(Metric::kNotices, {ns_, name_, event});
+  for (const char* reason : {"rule", "alert", "analysis", "health", "workload", "person"})
+    metrics_.CounterOf(Metric::kDecisions, {ns_, name_, "rollback", reason});
+  for (const char* action : {"start", "advance", "promote", "complete"})
+    metrics_.CounterOf(Metric::kDecisions, {ns_, name_, action, "plan"});
+}
+
+void GuardSeries::ShowSignals(const std::vector<release::Signal>& signals) {
+  Remove(Metric::kSignalsFiring);
+  for (const char* source : {"rule", "alert"}) Set(Metric::kSignalsFiring, source, 0);
+  for (const release::Signal& signal : signals) {
+    if (signal.state != release::Signal::State::kFiring || signal.pre_existing) continue;
+    metrics_.GaugeOf(Metric::kSignalsFiring, {ns_, name_, release::ToString(signal.source)}).Add(1);
+  }
+}
+
 void GuardSeries::ShowHealth(std::string_view track, const release::HealthView& health) {
   if (health.score) {
     Set(Metric::kHealthScore, track, *health.score);
@@ -178,6 +203,7 @@ void GuardSeries::ShowRelease(const spec::Guard& guard, const GuardState& state,
     Set(Metric::kReleasePods, track, "total", static_cast<double>(pods->total));
     Set(Metric::kReleasePods, track, "ready", static_cast<double>(pods->ready));
   }
+  ShowSignals(observation.signals);
   const analysis::ConfidenceResult weighed = Weigh(guard, state, observation);
   Set(Metric::kConfidence, weighed.value);
   Set(Metric::kConfidencePart, "health", weighed.health_part);
@@ -186,6 +212,15 @@ void GuardSeries::ShowRelease(const spec::Guard& guard, const GuardState& state,
 }
 
 }  // namespace
+
+TelemetryListener::TelemetryListener(Metrics& metrics, const Clock& clock)
+    : metrics_(metrics), clock_(clock) {
+  for (const char* outcome : {"promoted", "rolledBack", "rejected", "superseded", "failed"})
+    metrics_.HistogramOf(Metric::kReleaseDuration, {outcome});
+  for (Metric metric : {Metric::kRestoreDuration, Metric::kAlertToPatch, Metric::kBreachToPatch})
+    metrics_.HistogramOf(metric);
+  metrics_.GaugeOf(Metric::kAlertsFiring).Set(0.0);
+}
 
 void TelemetryListener::Show(const spec::Guard& guard, const GuardState& state,
                              const release::Observation& observation) {
@@ -208,8 +243,11 @@ void TelemetryListener::Show(const spec::Guard& guard, const GuardState& state,
   series.ShowConditions(state);
   series.ShowHealth(kStable, observation.stable_health);
   if (Runs(state)) {
-    if (known.release != state.release->id) EndRelease(guard.metadata.ns, guard.metadata.name);
-    known.release = state.release->id;
+    if (known.release != state.release->id) {
+      known.release = state.release->id;
+      EndRelease(guard.metadata.ns, guard.metadata.name);
+      series.BeginCounters();
+    }
     if (const auto& trigger = state.release->trigger)
       known.trigger = trigger->signals.empty() ? trigger->actor : trigger->signals.front();
     series.ShowHealth(kCandidate, observation.health);
@@ -226,6 +264,7 @@ void TelemetryListener::EndRelease(std::string_view ns, std::string_view name) {
 }
 
 void TelemetryListener::Follow(const GuardView& view) {
+  metrics_.CounterOf(Metric::kLooks).Add();
   Show(view.guard, view.state, view.observation);
 }
 

@@ -22,8 +22,7 @@ namespace rollguard::app {
 class TelemetryListener : public Sensor, public Listener {
  public:
   // Both must outlive it.
-  TelemetryListener(telemetry::Metrics& metrics, const Clock& clock)
-      : metrics_(metrics), clock_(clock) {}
+  TelemetryListener(telemetry::Metrics& metrics, const Clock& clock);
 
   void Contribute(const spec::Guard&, const release::GuardState&, release::Observation&) override {}
   void Follow(const GuardView& view) override;

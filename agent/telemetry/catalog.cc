@@ -19,6 +19,7 @@ constexpr std::array<Names, 3> kCondition{"namespace", "guard", "condition"};
 constexpr std::array<Names, 5> kRelease{"namespace", "guard", "release", "candidate", "stable"};
 constexpr std::array<Names, 4> kPods{"namespace", "guard", "track", "state"};
 constexpr std::array<Names, 3> kTrack{"namespace", "guard", "track"};
+constexpr std::array<Names, 3> kSignalSource{"namespace", "guard", "source"};
 constexpr std::array<Names, 3> kPart{"namespace", "guard", "part"};
 constexpr std::array<Names, 4> kRule{"namespace", "guard", "group", "rule"};
 constexpr std::array<Names, 5> kRuleTrack{"namespace", "guard", "group", "rule", "track"};
@@ -115,6 +116,8 @@ constexpr std::array kTable = {
         "1 / alpha of a comparing rule."),
     Row(kApprovalsWaiting, kG, "rollguard_approvals_waiting", kGuard, kGuards,
         "Approvals a release still waits for."),
+    Row(kSignalsFiring, kG, "rollguard_signals_firing", kSignalSource, kGuards,
+        "Signals that count against the running release now, by kind (rule, alert, ...)."),
     Row(kReleases, kC, "rollguard_releases_total", kOutcome, kGuards,
         "Releases that ended, by outcome (promoted, rolledBack, rejected, superseded, failed)."),
     Row(kDecisions, kC, "rollguard_decisions_total", kDecision, kGuards,
@@ -245,7 +248,9 @@ std::string MetricsReference() {
       "table; a test fails when it is stale.\n\n"
       "Series with the labels `namespace` and `guard` speak of one guard and go with it; those of "
       "a "
-      "release go when it ends. Counters begin at 0 with the process. Each replica shows the "
+      "release go when it ends. Counters begin at 0 with the process; those that alerts and "
+      "outcome panels use begin at 0 when a guard's release begins, so that their first rise is "
+      "seen. Each replica shows the "
       "guards "
       "of the shards it owns.\n";
   std::string_view section;

@@ -33,6 +33,7 @@ enum class Metric : unsigned char {
   kComparisonEvidence,
   kComparisonLimit,
   kApprovalsWaiting,
+  kSignalsFiring,
   kReleases,
   kDecisions,
   kRollbacks,
