@@ -160,7 +160,11 @@ void Controller::Parse(Slot& slot, const Json& object) {
     resolved = spec::Resolve(one.guards[0], library_, problems);
   if (!resolved || problems.has_errors()) {
     auto sorted = problems.Sorted();
-    slot.problem = sorted.empty() ? "the object is not a usable Guard" : sorted[0].message;
+    std::string problem = sorted.empty() ? "the object is not a usable Guard" : sorted[0].message;
+    if (problem != slot.problem) {
+      for (Listener* listener : parts_.listeners) listener->Unusable(object, problem);
+    }
+    slot.problem = std::move(problem);
     slot.guard = nullptr;
     return;
   }
