@@ -108,6 +108,12 @@ void NoDataStep(const spec::Rule& rule, spec::NoData policy, RuleState& state,
   Enter(state, RulePhase::kNoData, now);
 }
 
+// For people: no digits that only arithmetic has made.
+std::string Rounded(double value) {
+  bool whole = value == std::floor(value) && std::abs(value) < 1e15;
+  return whole || std::abs(value) >= 1e6 ? FormatNumber(value) : Format("%.6g", value);
+}
+
 }  // namespace
 
 const char* ToString(RulePhase phase) {
@@ -164,7 +170,7 @@ std::string Describe(const spec::Rule& rule, const RulePlan& plan, const RuleSta
   if (state.phase == RulePhase::kError || (!state.message.empty() && std::isnan(state.value))) {
     return StrCat(text, ": ", state.message);
   }
-  text += StrCat(": ", std::isnan(state.value) ? "nothing" : FormatNumber(state.value));
+  text += StrCat(": ", std::isnan(state.value) ? "nothing" : Rounded(state.value));
   bool bad = state.phase == RulePhase::kFiring || state.phase == RulePhase::kPending;
   if (plan.threshold) {
     text += StrCat(bad ? " " : " (limit ", ToString(plan.threshold->op), " ",

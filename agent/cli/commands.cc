@@ -9,6 +9,7 @@ namespace rollguard::cli {
 extern const Command kAnalysisJudgeCommand;
 extern const Command kAnalysisQueryCommand;
 extern const Command kAnalysisRunCommand;
+extern const Command kBacktestCommand;
 extern const Command kCheckCommand;
 extern const Command kCompareCommand;
 extern const Command kPromqlEvalCommand;
@@ -28,7 +29,8 @@ std::span<const Command> Commands() {
       kRunCommand,           kCheckCommand,       kAnalysisJudgeCommand, kAnalysisRunCommand,
       kAnalysisQueryCommand, kCompareCommand,     kPromqlEvalCommand,    kPromqlFoldCommand,
       kPromqlFormatCommand,  kPromqlParseCommand, kQueryCommand,         kRehearseCommand,
-      kSchemaCommand,        kSimCommand,         kTestCommand,          kVersionCommand,
+      kSchemaCommand,        kSimCommand,         kBacktestCommand,      kTestCommand,
+      kVersionCommand,
   };
   return commands;
 }

@@ -135,6 +135,33 @@ TEST_CASE("templates in the wild shapes", "[analysis][wild]") {
                {"metric":"empty","result":[]}
                {"metric":"text","result":"0.75"})",
             "Running default=Successful/1 empty=Successful/1 text=Running/0"},
+           {"tests/analysis/wild/consecutive_errors.yaml",
+            {},
+            R"({"metric":"errors","error":"down"}
+               {"metric":"errors","error":"down"}
+               {"metric":"errors","result":[0.01]}
+               {"metric":"errors","error":"down"}
+               {"metric":"errors","error":"down"}
+               {"metric":"errors","error":"down"})",
+            "Error errors=Error/1"},
+           {"tests/analysis/wild/nan_default.yaml",
+            {},
+            R"({"metric":"scalar-ratio","result":"NaN"}
+               {"metric":"vector-ratio","result":["NaN"]}
+               {"metric":"vector-ratio","result":[0.2]})",
+            "Failed scalar-ratio=Successful/1 vector-ratio=Failed/2"},
+           {"tests/analysis/wild/nan_default.yaml",
+            {{"threshold", "0.3"}},
+            R"({"metric":"scalar-ratio","result":0.2}
+               {"metric":"vector-ratio","result":[]}
+               {"metric":"vector-ratio","result":[0.01, 0.2]})",
+            "Successful scalar-ratio=Successful/1 vector-ratio=Successful/2"},
+           {"tests/analysis/wild/hash_values.yaml",
+            {{"canary-hash", "a"}, {"stable-hash", "b"}, {"region", "eu"}},
+            R"({"metric":"ratio","result":[3]}
+               {"metric":"ratio","result":[1]}
+               {"metric":"ratio","result":[1.1]})",
+            "Successful ratio=Successful/3"},
            {"rules/templates/success-rate.yaml",
             {{"service-name", "x"}, {"namespace", "y"}},
             R"({"metric":"success-rate","result":[0.5]}
