@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "agent/app/controller.h"
@@ -21,28 +22,40 @@
 
 namespace rollguard::app {
 
-// Who sends; the error's text is shown (401, or 503 when it may be tried again).
+// Who sends. The error is shown: 503 when it may be tried again, else 401.
 using IdentifySender = std::function<Expected<std::string>(const http::Request&)>;
 
+// So many a second, with a burst; shared by all senders. Thread-safe.
+class RateLimit {
+ public:
+  RateLimit(const Clock& clock, double per_second, double burst)
+      : clock_(clock), per_second_(per_second), burst_(burst), left_(burst) {}
+  bool Take();
+
+ private:
+  const Clock& clock_;
+  const double per_second_;
+  const double burst_;
+  std::mutex mutex_;  // guards what follows
+  double left_;
+  std::chrono::nanoseconds at_{0};
+};
+
 struct IntakeRoutes {
-  Intake* intake = nullptr;
-  Loop* loop = nullptr;
+  Intake* intake = nullptr;          // null: no alerts are taken in
+  Loop* loop = nullptr;              // for Flagger
   Controller* controller = nullptr;  // asked on the loop; null: no Flagger routes
   const Clock* clock = nullptr;
-  IdentifySender identify;
+  IdentifySender identify;                          // null: everyone is refused
   std::map<std::string, alerts::Mapping> mappings;  // by the name in the path
   size_t max_bytes = 4U << 20;
-  double requests_per_second = 2'000;  // of all senders together; beyond: 429 with Retry-After
+  double requests_per_second = 2'000;  // beyond: 429 with Retry-After
   double burst = 4'000;
 };
 
-// Adds the routes. What `routes` points to must outlive the router's last request.
+// All of them. What `routes` points to must outlive the router's last request.
 void RegisterIntake(http::Router& router, IntakeRoutes routes);
-// Only Flagger's.
-void RegisterFlagger(http::Router& router, IntakeRoutes routes);
-
-// Checks senders against the configuration: bearer, basic or client certificate. Files are read
-// again when they change; secrets are compared in constant time. Absent `webhooks`: all refused.
-IdentifySender SenderCheck(const spec::AuthConfig& auth, const Clock& clock);
+// Without Alertmanager's own, for a process that registers that elsewhere.
+void RegisterOtherSenders(http::Router& router, IntakeRoutes routes);
 
 }  // namespace rollguard::app

@@ -105,9 +105,25 @@ ReleaseRow Recorder::RowOf(const spec::Guard& guard, const release::ReleaseState
   return row;
 }
 
+// An agent that was killed between the state's write and the record of its decision left the
+// decision in the state only. What is already in the history stands as it is.
+void Recorder::CatchUp(const std::string& guard, const release::GuardState& state) {
+  if (!caught_up_.insert(guard).second) return;
+  for (const release::Decision& decision : state.decisions) {
+    history_.Append({.kind = "decision",
+                     .id = decision.id,
+                     .at = decision.at,
+                     .guard = guard,
+                     .release = decision.release,
+                     .actor = decision.actor,
+                     .body = release::ToJson(decision)});
+  }
+}
+
 void Recorder::Changed(const spec::Guard& guard, const release::GuardState& before,
                        const release::GuardState& after, const release::Observation& observation) {
   std::string id = guard.Id();
+  CatchUp(id, before);
   if (after.release && (!open_.contains(id) || open_[id].id != after.release->id)) {
     open_[id] = RowOf(guard, *after.release);
     history_.PutRelease(open_[id]);
@@ -156,6 +172,7 @@ void Recorder::Removed(const std::string& guard) {
   open_.erase(guard);
   closed_.erase(guard);
   committed_.erase(guard);
+  caught_up_.erase(guard);
 }
 
 }  // namespace rollguard::app

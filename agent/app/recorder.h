@@ -38,12 +38,14 @@ class Recorder : public Listener {
     std::string given;
   };
   ReleaseRow RowOf(const spec::Guard& guard, const release::ReleaseState& state) const;
+  void CatchUp(const std::string& guard, const release::GuardState& state);
 
   History& history_;
   std::map<std::string, Pending> pending_;    // by guard
   std::map<std::string, ReleaseRow> open_;    // by guard
   std::map<std::string, ReleaseRow> closed_;  // by guard: the last, for the verdict that may follow
   std::map<std::string, Time> committed_;     // by guard: of the template that is in the spec
+  std::set<std::string> caught_up_;           // guards
 };
 
 }  // namespace rollguard::app
