@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/agent_process.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "agent/base/text.h"
+
+namespace rollguard::testing {
+namespace {
+
+using std::chrono::seconds;
+
+int ConnectTo(int port) {
+  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  timeval limit{30, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  ::close(fd);
+  return -1;
+}
+
+std::string ReadAll(int fd) {
+  std::string text;
+  char buffer[16384];
+  for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;)
+    text.append(buffer, static_cast<size_t>(n));
+  return text;
+}
+
+// The port that the log says is listened on; 0 when it does not yet.
+int PortIn(const std::string& log) {
+  size_t at = log.rfind(" listening address=");
+  if (at == std::string::npos) return 0;
+  at = log.find("port=", at);
+  return at == std::string::npos ? 0 : std::atoi(log.c_str() + at + 5);
+}
+
+}  // namespace
+
+PlainAnswer Ask(int port, const std::string& method, const std::string& path,
+                const std::string& body,
+                const std::vector<std::pair<std::string, std::string>>& headers) {
+  int fd = ConnectTo(port);
+  if (fd < 0) return {};
+  std::string request = StrCat(method, " ", path, " HTTP/1.1\r\nHost: 127.0.0.1:", port,
+                               "\r\nConnection: close\r\nContent-Type: application/json\r\n");
+  for (const auto& [name, value] : headers) request += StrCat(name, ": ", value, "\r\n");
+  request += StrCat("Content-Length: ", body.size(), "\r\n\r\n", body);
+  std::string answer;
+  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+      static_cast<ssize_t>(request.size()))
+    answer = ReadAll(fd);
+  ::close(fd);
+  size_t head = answer.find("\r\n\r\n");
+  if (head == std::string::npos || answer.size() < 12) return {};
+  return {std::atoi(answer.c_str() + 9), answer.substr(head + 4)};
+}
+
+std::string TheProgram() {
+  const char* program = std::getenv("ROLLGUARD_BIN");
+  return program != nullptr ? program : "rollguard";
+}
+
+std::unique_ptr<AgentProcess> AgentProcess::Start(const std::vector<std::string>& flags,
+                                                  const std::string& log) {
+  std::vector<std::string> command = {TheProgram(), "run", "--listen", "127.0.0.1:0"};
+  command.insert(command.end(), flags.begin(), flags.end());
+  const size_t before = ReadFile(log).size();
+  auto process = Process::Start(command, {.log = log, .directory = "", .env = {}});
+  if (!process.ok()) {
+    std::fprintf(stderr, "%s\n", process.error().message.c_str());
+    return nullptr;
+  }
+  auto agent = std::make_unique<AgentProcess>();
+  agent->process_ = std::move(*process);
+  agent->log_ = log;
+  PollUntil(
+      [&] {
+        bool runs = agent->process_->Running();
+        std::string text = ReadFile(log);
+        if (text.size() > before) agent->port_ = PortIn(text.substr(before));
+        return agent->port_ != 0 || !runs;
+      },
+      seconds(30));
+  if (agent->port_ != 0) return agent;
+  std::fprintf(stderr, "the agent did not start:\n%s\n", ReadFile(log).c_str());
+  return nullptr;
+}
+
+bool AgentProcess::AwaitReady(std::chrono::milliseconds limit) {
+  return PollUntil([&] { return Ask(port_, "GET", "/health/ready").status == 200; }, limit);
+}
+
+std::unique_ptr<SimProcess> SimProcess::Start(const TempDir& dir,
+                                              const std::vector<std::string>& manifests) {
+  auto sim = std::make_unique<SimProcess>();
+  sim->kubeconfig_ = dir.path() + "/sim.kubeconfig";
+  const std::string log = dir.path() + "/sim.log";
+  std::vector<std::string> command = {TheProgram(), "sim", "--kubeconfig", sim->kubeconfig_};
+  for (const std::string& path : manifests) {
+    command.emplace_back("--load");
+    command.push_back(path);
+  }
+  auto process = Process::Start(command, {.log = log, .directory = "", .env = {}});
+  if (!process.ok()) return nullptr;
+  sim->process_ = std::move(*process);
+  bool ready = PollUntil(
+      [&] {
+        return ReadFile(log).find("serving") != std::string::npos || !sim->process_->Running();
+      },
+      seconds(30));
+  if (ready && sim->process_->Running()) return sim;
+  std::fprintf(stderr, "rollguard sim did not start:\n%s\n", ReadFile(log).c_str());
+  return nullptr;
+}
+
+}  // namespace rollguard::testing

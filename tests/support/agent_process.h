@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real program run as an agent (or as a simulated cluster) for a test, and blocking HTTP to it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/process.h"
+
+namespace rollguard::testing {
+
+struct PlainAnswer {
+  int status = 0;  // 0: no answer
+  std::string body;
+};
+
+// One HTTP/1.1 request over a connection of its own.
+PlainAnswer Ask(int port, const std::string& method, const std::string& path,
+                const std::string& body = {},
+                const std::vector<std::pair<std::string, std::string>>& headers = {});
+
+// $ROLLGUARD_BIN.
+std::string TheProgram();
+
+class AgentProcess {
+ public:
+  // `rollguard run` with these flags and --listen 127.0.0.1:0. Waits until it listens; nullptr with
+  // the log on stderr when it ends instead. `log` is appended to.
+  static std::unique_ptr<AgentProcess> Start(const std::vector<std::string>& flags,
+                                             const std::string& log);
+
+  // Until /health/ready says so.
+  bool AwaitReady(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  int port() const { return port_; }
+  Process& process() { return *process_; }
+  std::string Log() const { return ReadFile(log_); }
+
+ private:
+  std::unique_ptr<Process> process_;
+  std::string log_;
+  int port_ = 0;
+};
+
+// `rollguard sim` on a free port, with manifests loaded.
+class SimProcess {
+ public:
+  static std::unique_ptr<SimProcess> Start(const TempDir& dir,
+                                           const std::vector<std::string>& manifests);
+  const std::string& kubeconfig() const { return kubeconfig_; }
+
+ private:
+  std::unique_ptr<Process> process_;
+  std::string kubeconfig_;
+};
+
+}  // namespace rollguard::testing
