@@ -5,6 +5,8 @@
 #include <future>
 #include <optional>
 
+#include "agent/app/agent_metrics.h"
+#include "agent/app/read_back.h"
 #include "agent/base/text.h"
 #include "agent/serve/brain.h"
 #include "agent/serve/checkup.h"
@@ -59,6 +61,7 @@ class Agent::Parts {
   Chores chores_;
   std::optional<spec::Library> first_;  // loaded before there was a controller
   bool began_ = false;
+  bool decides_ = false;  // on the thread of chores
   std::atomic<bool> stopped_{false};
 };
 
@@ -83,16 +86,18 @@ Status Agent::Parts::Start() {
 }
 
 Status Agent::Parts::Build() {
+  app::ExposeHistory(ground_.metrics, *ground_.history);
   sources_ = std::make_unique<Sources>(ground_);
-  brain_ = std::make_unique<Brain>(ground_, std::vector<app::Listener*>{});
+  brain_ = std::make_unique<Brain>(ground_);
+  checkup_ = std::make_unique<Checkup>(ground_, *sources_, library_);
+  front_ = std::make_unique<Front>(ground_, *brain_, *checkup_, [this] { return NotReady(); });
+  brain_->Build();
   if (first_) brain_->controller().SetLibrary(std::move(*first_));
   first_.reset();
   objects_ = std::make_unique<ObjectLibrary>(ground_, [this](const ObjectSnapshot& snapshot) {
     library_.SetObjects(snapshot);
     chores_.Call(kLibraryChore);
   });
-  checkup_ = std::make_unique<Checkup>(ground_, *sources_, library_);
-  front_ = std::make_unique<Front>(ground_, *brain_, *checkup_, [this] { return NotReady(); });
   chores_.Add(kLibraryChore, ground_.config.reload_interval, [this] { CheckLibrary(); });
   chores_.Add("prune", std::chrono::hours(1), [this] {
     if (Status pruned = ground_.history->Prune(ground_.clock.Now()); !pruned)
@@ -125,11 +130,19 @@ void Agent::Parts::Use(spec::Library library) {
   ground_.loop.Post([this, held] { brain_->controller().SetLibrary(std::move(*held)); });
 }
 
+// On the thread of chores, which may block: with the first library that is whole the agent starts
+// to decide, knowing what an earlier process had accepted.
 void Agent::Parts::CheckLibrary() {
   library_.Check();
-  ground_.loop.Post([this] {
-    if (objects_->Complete()) brain_->Start();
-  });
+  auto whole = ground_.loop.Ask<bool>([this] { return objects_->Complete(); });
+  if (decides_ || !whole || !*whole) return;
+  decides_ = true;
+  auto earlier = app::ReadBackFrom(*ground_.history, ground_.clock.Now());
+  if (!earlier)
+    ground_.log.Warn("what an earlier process knew cannot be read",
+                     {{"error", earlier.error().message}});
+  auto held = std::make_shared<app::ReadBack>(earlier ? std::move(*earlier) : app::ReadBack());
+  ground_.loop.Post([this, held] { brain_->Start(std::move(*held)); });
 }
 
 std::string Agent::Parts::NotReady() {

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/brain.h"
 
+#include "agent/app/blind.h"
 #include "agent/app/gate_sensor.h"
+#include "agent/app/governor_desk.h"
+#include "agent/app/health_sensor.h"
 #include "agent/app/recorder.h"
+#include "agent/app/telemetry_listener.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
+#include "agent/probe/net_prober.h"
 #include "agent/serve/kube_events.h"
 #include "agent/serve/log_listener.h"
+#include "agent/serve/other_clusters.h"
 #include "agent/serve/scoped_cluster.h"
 
 namespace rollguard::serve {
@@ -15,46 +21,92 @@ struct Brain::Parts {
   explicit Parts(Ground& g)
       : ground(g),
         alerts(g.clock),
+        poller(g.http, g.loop, g.clock, alerts, g.history.get(),
+               {.members = g.config.alertmanagers, .read_secret = {}}),
         rules(g.loop, g.clock, g.sources),
         analysis(g.loop, g.clock, g.sources, *g.cluster, &g.http),
         gates(g.loop, g.clock, &g.http),
+        prober(g.net, g.clock),
+        prober_on_loop(prober, g.loop),
+        health({.timers = &g.loop,
+                .clock = &g.clock,
+                .sources = &g.sources,
+                .prober = &prober_on_loop,
+                .cluster = g.cluster.get(),
+                .firing =
+                    [this](const std::vector<spec::Matcher>& matchers, std::optional<Time> since) {
+                      return alerts.FindFiring(matchers, since);
+                    },
+                .alerts_trouble = [this] { return poller.Blind(); },
+                .seed = g.NextSeed()}),
+        blind(g.loop, g.clock, g.sources, [this] { return poller.Blind(); }),
+        governor(g.clock, g.config.limits),
+        telemetry(g.metrics, g.clock),
         recorder(*g.history),
         log(g.log),
-        events(*g.cluster, g.clock, g.log, IdentityOf(g.options)) {}
+        events(*g.cluster, g.clock, g.log, IdentityOf(g.options)),
+        others(g) {}
 
   Ground& ground;
   app::AlertDesk alerts;
+  app::AlertPoller poller;
   app::RuleSensor rules;
   app::AnalysisSensor analysis;
   app::GateSensor gates;
+  probe::NetProber prober;
+  app::ProberOnLoop prober_on_loop;
+  app::HealthSensor health;
+  app::BlindSensor blind;
+  app::GovernorDesk governor;
+  app::TelemetryListener telemetry;
   app::Recorder recorder;
   LogListener log;
   KubeEvents events;
+  OtherClusters others;
 
   std::vector<app::Sensor*> sensors;
+  std::vector<app::Listener*> listeners;
+  std::vector<std::function<void(const app::RuleReading&)>> rule_observers;
   std::unique_ptr<app::Controller> controller;
   bool started = false;
 };
 
-Brain::Brain(Ground& ground, std::vector<app::Listener*> more)
-    : parts_(std::make_unique<Parts>(ground)) {
+Brain::Brain(Ground& ground) : parts_(std::make_unique<Parts>(ground)) {
   Parts& p = *parts_;
-  p.sensors = {&p.alerts, &p.rules, &p.analysis, &p.gates};
-  std::vector<app::Listener*> listeners = {&p.recorder, &p.log, &p.events};
-  listeners.insert(listeners.end(), more.begin(), more.end());
+  // Those who ask, then who judges whether one can see at all, then the fleet, then who counts.
+  p.sensors = {&p.alerts, &p.rules, &p.analysis, &p.gates,
+               &p.health, &p.blind, &p.governor, &p.telemetry};
+  p.listeners = {&p.recorder, &p.telemetry, &p.log, &p.events};
+  p.governor.SetPager([&p](const std::string& reason) {
+    p.ground.log.Error("automatic rollbacks are stopped", {{"reason", reason}});
+  });
+  OnRule([&p](const app::RuleReading& reading) { p.telemetry.OnRule(reading); });
+}
 
+// The controller goes first: it may speak to its sensors to the end.
+Brain::~Brain() { parts_->controller.reset(); }
+
+void Brain::AddListener(app::Listener* listener) { parts_->listeners.push_back(listener); }
+
+void Brain::OnRule(std::function<void(const app::RuleReading&)> observer) {
+  parts_->rule_observers.push_back(std::move(observer));
+}
+
+void Brain::Build() {
+  Parts& p = *parts_;
   app::ControllerPorts ports;
-  ports.cluster = ground.cluster.get();
-  ports.timers = &ground.loop;
-  ports.clock = &ground.clock;
+  ports.cluster = p.ground.cluster.get();
+  ports.timers = &p.ground.loop;
+  ports.clock = &p.ground.clock;
   ports.executor = [](std::function<void()> fn) { fn(); };  // callbacks are on the loop already
-  ports.seed = ground.NextSeed();
+  ports.seed = p.ground.NextSeed();
   app::ControllerParts parts;
   parts.sensors = p.sensors;
-  parts.listeners = std::move(listeners);
+  parts.listeners = p.listeners;
   parts.analysis = &p.analysis;
   parts.gates = &p.gates;
-  parts.owns = [&config = ground.config.cluster](const std::string& guard) {
+  parts.environments = p.others.environments();
+  parts.owns = [&config = p.ground.config.cluster](const std::string& guard) {
     return CoversNamespace(config, std::string_view(guard).substr(0, guard.find('/')));
   };
   p.controller = std::make_unique<app::Controller>(std::move(ports), std::move(parts));
@@ -62,21 +114,41 @@ Brain::Brain(Ground& ground, std::vector<app::Listener*> more)
   p.rules.Attach(p.controller.get());
   p.analysis.Attach(p.controller.get());
   p.gates.Attach(p.controller.get());
+  p.health.Attach(p.controller.get());
+  p.blind.Attach(p.controller.get());
+  p.governor.Attach(p.controller.get());
+  p.others.Attach(p.controller.get());
+  p.rules.SetObserver([&p](const app::RuleReading& reading) {
+    for (const auto& observer : p.rule_observers) observer(reading);
+  });
 }
-
-// The controller goes first: it may speak to its sensors to the end.
-Brain::~Brain() { parts_->controller.reset(); }
 
 app::Controller& Brain::controller() { return *parts_->controller; }
 app::AlertDesk& Brain::alerts() { return parts_->alerts; }
 app::RuleSensor& Brain::rules() { return parts_->rules; }
 app::AnalysisSensor& Brain::analysis() { return parts_->analysis; }
+const app::AlertPoller& Brain::poller() const { return parts_->poller; }
 const std::vector<app::Sensor*>& Brain::sensors() const { return parts_->sensors; }
 
-void Brain::Start() {
+void Brain::Received(const std::vector<app::AlertReceipt>& receipts,
+                     std::chrono::nanoseconds arrived) {
+  parts_->telemetry.OnAlerts(parts_->alerts, receipts, arrived);
+  for (const app::AlertReceipt& receipt : receipts)
+    parts_->ground.log.Info("alert",
+                            {{"name", receipt.alert.Name()},
+                             {"status", alerts::ToString(receipt.alert.status)},
+                             {"disposition", alerts::ToString(receipt.disposition)},
+                             {"guard", receipt.matches.empty() ? "" : receipt.matches[0].guard},
+                             {"startsAt", FormatRfc3339(receipt.alert.starts_at)}});
+}
+
+void Brain::Start(app::ReadBack earlier) {
   if (parts_->started) return;
   parts_->started = true;
+  parts_->recorder.Restore(earlier.running);
+  (void)parts_->alerts.Receive(earlier.alerts);
   parts_->controller->Start();
+  parts_->poller.Start();
 }
 
 bool Brain::started() const { return parts_->started; }

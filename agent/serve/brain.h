@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "agent/app/alert_desk.h"
+#include "agent/app/alert_poller.h"
 #include "agent/app/analysis_sensor.h"
 #include "agent/app/controller.h"
+#include "agent/app/read_back.h"
 #include "agent/app/rule_sensor.h"
 #include "agent/serve/ground.h"
 
@@ -20,18 +22,27 @@ namespace rollguard::serve {
 
 class Brain {
  public:
-  // The ground has its cluster, sources and history. `listeners` are told besides the brain's own.
-  Brain(Ground& ground, std::vector<app::Listener*> listeners);
+  explicit Brain(Ground& ground);
   ~Brain();
+
+  // Told besides the brain's own listeners; before Build.
+  void AddListener(app::Listener* listener);
+  // Runs after each evaluated rule.
+  void OnRule(std::function<void(const app::RuleReading&)> observer);
+  // Makes the controller.
+  void Build();
 
   app::Controller& controller();
   app::AlertDesk& alerts();
   app::RuleSensor& rules();
   app::AnalysisSensor& analysis();
+  const app::AlertPoller& poller() const;
   const std::vector<app::Sensor*>& sensors() const;
+  // What arrived at the intake and became of it, for metrics.
+  void Received(const std::vector<app::AlertReceipt>& receipts, std::chrono::nanoseconds arrived);
 
-  // Begins to watch guards.
-  void Start();
+  // Begins to watch guards, with what an earlier process knew.
+  void Start(app::ReadBack earlier);
   bool started() const;
   // Why guards are not decided on yet; empty: they are.
   std::string Waiting() const;

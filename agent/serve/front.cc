@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/front.h"
 
+#include "agent/app/agent_metrics.h"
 #include "agent/base/text.h"
 
 namespace rollguard::serve {
@@ -29,58 +30,65 @@ http::ServerOptions OptionsOf(const spec::ListenConfig& config) {
 
 Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::string()> not_ready)
     : ground_(ground),
-      checkup_(checkup),
+      brain_(brain),
       not_ready_(std::move(not_ready)),
       identity_(ground.config.auth,
                 {.cluster = ground.cluster.get(), .loop = &ground.loop, .clock = &ground.clock}),
       intake_(ground.loop, brain.alerts(), *ground.history, ground.clock) {
-  AddHealth();
-  AddAlerts();
-  server_ = std::make_unique<http::Server>(OptionsOf(ground.config.listen), router_, ground.clock);
+  api::ApiParts parts;
+  parts.loop = &ground.loop;
+  parts.alerts = &brain.alerts();
+  parts.rules = &brain.rules();
+  parts.analysis = &brain.analysis();
+  parts.sensors = brain.sensors();
+  parts.intake = &intake_;
+  parts.history = ground.history.get();
+  parts.cluster = ground.cluster.get();
+  parts.clock = &ground.clock;
+  parts.identity = &identity_;
+  parts.cluster_name = ground.config.cluster.name;
+  parts.version = ground.options.around.version;
+  parts.not_ready = not_ready_;
+  parts.dependencies = [&checkup] { return checkup.Ask(); };
+  parts.requests_per_second = static_cast<double>(ground.config.listen.requests_per_second);
+  parts.id_seed = ground.NextSeed();
+  api_ = std::make_unique<api::Api>(std::move(parts));
+  brain.AddListener(api_.get());
+  brain.OnRule([this](const app::RuleReading& reading) { api_->Observed(reading); });
+  intake_.SetObserver(
+      [this](const std::vector<app::AlertReceipt>& receipts, std::chrono::nanoseconds arrived) {
+        brain_.Received(receipts, arrived);
+        for (const app::AlertReceipt& receipt : receipts) api_->Received(receipt);
+      });
 }
 
 Front::~Front() { Stop(Duration(0)); }
 
-Status Front::Start() { return server_->Start(); }
-void Front::Stop(Duration grace) { server_->Stop(grace); }
-uint16_t Front::port() const { return server_->port(); }
-
-void Front::AddHealth() {
-  router_.Add("GET", "/health",
-              [](const http::Request&) { return http::Response{.body = R"({"status":"alive"})"}; });
-  router_.Add("GET", "/health/ready", [this](const http::Request&) {
-    std::string why = not_ready_();
-    if (!why.empty()) return http::Problem(503, why);
-    return http::Response{.body = R"({"status":"ready"})"};
-  });
-  router_.Add("GET", "/health/deep", [this](const http::Request&) {
-    Json list = Json::Arr();
-    bool ok = true;
-    for (const api::DependencyHealth& one : checkup_.Ask()) {
-      ok = ok && (one.ok || !one.required);
-      list.Push(Json::Obj({{"name", one.name},
-                           {"ok", one.ok},
-                           {"required", one.required},
-                           {"detail", one.detail},
-                           {"latencyMs", one.latency.count()}}));
-    }
-    Json body = Json::Obj({{"ok", ok}, {"dependencies", std::move(list)}});
-    return http::Response{.status = ok ? 200 : 503, .body = body.Dump()};
+void Front::AddRoutes() {
+  api_->Attach(&brain_.controller());
+  api_->Register(router_);
+  router_.Add("GET", "/metrics", [this](const http::Request&) {
+    ground_.metrics.GaugeOf(telemetry::Metric::kReady).Set(not_ready_().empty());
+    return http::Response{.content_type = std::string(telemetry::kContentType),
+                          .body = ground_.metrics.Expose()};
   });
 }
 
-void Front::AddAlerts() {
-  router_.Add("POST", "/api/v1/alerts", [this](const http::Request& request) {
-    auto sender = identity_.IdentifyWebhook(request);
-    if (!sender) {
-      bool later = sender.error().code == ErrorCode::kUnavailable;
-      return http::Problem(later ? 503 : 401, sender.error().message);
-    }
-    // Before the guards are known every alert would look like nobody's.
-    std::string why = not_ready_();
-    if (!why.empty()) return http::Problem(503, why);
-    return intake_.FromAlertmanager(request, *sender);
+Status Front::Start() {
+  AddRoutes();
+  server_ =
+      std::make_unique<http::Server>(OptionsOf(ground_.config.listen), router_, ground_.clock);
+  app::ExposeServer(ground_.metrics, *server_);
+  api_->SetPublisher([this](std::string type, std::string topic, std::string data) {
+    return server_->Publish(std::move(type), std::move(topic), std::move(data));
   });
+  return server_->Start();
 }
+
+void Front::Stop(Duration grace) {
+  if (server_) server_->Stop(grace);
+}
+
+uint16_t Front::port() const { return server_ ? server_->port() : 0; }
 
 }  // namespace rollguard::serve

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent's own HTTP server and everything it answers.
+// The agent's own HTTP server and everything it answers: the API with its page and event stream,
+// alerts and other webhooks, and the agent's own metrics.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "agent/api/identity.h"
+#include "agent/api/api.h"
 #include "agent/app/intake.h"
 #include "agent/http/server.h"
 #include "agent/serve/brain.h"
@@ -16,24 +17,26 @@ namespace rollguard::serve {
 
 class Front {
  public:
-  // `not_ready` runs on a worker: "" when the agent decides, else why not yet.
+  // The API is one of the brain's listeners: make the front before Brain::Build. `not_ready` runs
+  // on a worker: "" when the agent decides, else why not yet.
   Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::string()> not_ready);
   ~Front();
 
-  // Binds and listens. From here on requests are answered.
+  // The brain is built. Binds and listens: from here on requests are answered.
   Status Start();
+  // Lets requests that are being answered finish.
   void Stop(Duration grace);
   uint16_t port() const;
 
  private:
-  void AddHealth();
-  void AddAlerts();
+  void AddRoutes();
 
   Ground& ground_;
-  Checkup& checkup_;
+  Brain& brain_;
   std::function<std::string()> not_ready_;
   api::Identity identity_;
   app::Intake intake_;
+  std::unique_ptr<api::Api> api_;
   http::Router router_;
   std::unique_ptr<http::Server> server_;
 };

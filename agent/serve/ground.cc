@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/ground.h"
 
+#include "agent/app/agent_metrics.h"
 #include "agent/base/text.h"
 #include "agent/serve/data_folder.h"
 #include "agent/serve/scoped_cluster.h"
@@ -31,7 +32,10 @@ Ground::Ground(AgentOptions given, const Clock& the_clock, telemetry::Log& the_l
       net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version)}),
       http(net, loop),
       sources(the_clock),
-      random_(options.seed) {}
+      random_(options.seed) {
+  telemetry::ExposeProcess(metrics, options.around.version);
+  app::ExposeLoop(metrics, loop);
+}
 
 Status Ground::ReachCluster() {
   auto found = kube::LoadConfig(FlagsOf(options), options.around.kube, clock.Now());
@@ -42,6 +46,7 @@ Status Ground::ReachCluster() {
   limits.burst = static_cast<int>(config.cluster.burst);
   limits.user_agent = StrCat("rollguard/", options.around.version);
   kube = std::make_unique<kube::KubeClient>(std::move(*found), net, net, clock, limits);
+  kube->OnCall([this](const kube::KubeCallRecord& call) { app::CountApiCall(metrics, call); });
   discovery = std::make_unique<kube::Discovery>(*kube, clock);
   scoped_ = std::make_unique<ScopedCluster>(*kube, config.cluster);
   cluster = std::make_unique<app::ClusterOnLoop>(*scoped_, loop);

@@ -17,6 +17,7 @@
 #include "agent/kube/discovery.h"
 #include "agent/net/curl_client.h"
 #include "agent/serve/agent.h"
+#include "agent/telemetry/metrics.h"
 
 namespace rollguard::serve {
 
@@ -36,6 +37,7 @@ struct Ground {
   const spec::AgentConfig& config;
   const Clock& clock;
   telemetry::Log& log;
+  telemetry::Metrics metrics;
 
   // The deciding thread. Outlives `net`, whose callbacks post to it.
   app::Loop loop;

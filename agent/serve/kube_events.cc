@@ -4,7 +4,6 @@
 #include <cctype>
 
 #include "agent/base/text.h"
-#include "agent/kube/events.h"
 
 namespace rollguard::serve {
 namespace {
@@ -33,12 +32,28 @@ void KubeEvents::Told(const spec::Guard& guard, const release::Notify& notice) {
   note.reason = ReasonOf(notice.event);
   note.action = "Release";
   note.note = notice.text;
+  Send(std::move(note));
+}
+
+void KubeEvents::Unusable(const Json& object, const std::string& problem) {
+  kube::EventNote note;
+  note.regarding = kube::ReferenceTo(object);
+  note.type = "Warning";
+  note.reason = "Unusable";
+  note.action = "Read";
+  note.note = problem;
+  Send(std::move(note));
+}
+
+void KubeEvents::Send(kube::EventNote note) {
   note.instance = instance_;
   note.time = clock_.Now();
-  kube::SendEvent(cluster_, note, [this, id = guard.Id(), reason = note.reason](Status sent) {
+  std::string about =
+      StrCat(note.regarding.At("namespace").Str(), "/", note.regarding.At("name").Str());
+  kube::SendEvent(cluster_, note, [this, about, reason = note.reason](Status sent) {
     if (!sent)
       log_.Warn("an Event could not be written",
-                {{"guard", id}, {"event", reason}, {"error", sent.error().message}});
+                {{"guard", about}, {"event", reason}, {"error", sent.error().message}});
   });
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent/app/sensor.h"
+#include "agent/kube/events.h"
 #include "agent/ports/cluster.h"
 #include "agent/telemetry/log.h"
 
@@ -21,8 +22,11 @@ class KubeEvents : public app::Listener {
                const release::Observation&) override {}
   void Told(const spec::Guard& guard, const release::Notify& notice) override;
   void Removed(const std::string&) override {}
+  void Unusable(const Json& object, const std::string& problem) override;
 
  private:
+  void Send(kube::EventNote note);
+
   Cluster& cluster_;
   const Clock& clock_;
   telemetry::Log& log_;

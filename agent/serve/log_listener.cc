@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/log_listener.h"
 
+#include "agent/base/text.h"
+
 namespace rollguard::serve {
 
 void LogListener::Decided(const spec::Guard& guard, const release::Decision& decision) {
@@ -29,6 +31,13 @@ void LogListener::Told(const spec::Guard& guard, const release::Notify& notice) 
 
 void LogListener::Removed(const std::string& guard) {
   log_.Info("guard is gone, or another replica's", {{"guard", guard}});
+}
+
+void LogListener::Unusable(const Json& object, const std::string& problem) {
+  log_.Error("the guard cannot be used",
+             {{"guard", StrCat(object.At("metadata", "namespace").Str(), "/",
+                               object.At("metadata", "name").Str())},
+              {"problem", problem}});
 }
 
 }  // namespace rollguard::serve

@@ -16,6 +16,7 @@ class LogListener : public app::Listener {
                const release::GuardState& after, const release::Observation&) override;
   void Told(const spec::Guard& guard, const release::Notify& notice) override;
   void Removed(const std::string& guard) override;
+  void Unusable(const Json& object, const std::string& problem) override;
 
  private:
   telemetry::Log& log_;

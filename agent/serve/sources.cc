@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/app/agent_metrics.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
 
@@ -57,6 +58,7 @@ Sources::Sources(Ground& ground) : ground_(ground) {
           ground.net, ground.net, ground.clock, ground.NextSeed(),
           prometheus::ApiOptionsOf(*server), prometheus::FoldOptionsOf(*server));
       one.server = source.get();
+      app::ExposeFolding(ground.metrics, one.name, source->counters());
       one.source = std::move(source);
     } else {
       one.embedded_config = &std::get<spec::EmbeddedSource>(config.source);
