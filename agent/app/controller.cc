@@ -43,7 +43,12 @@ Controller::Controller(ControllerPorts ports, ControllerParts parts)
               [this](const ResourceType& type, const Json& object, bool gone) {
                 OnChanged(type, object, gone);
               }),
-      runner_({ports_.cluster, &mirror_, parts_.analysis, parts_.gates, parts_.listeners}) {}
+      runner_({ports_.cluster, &mirror_, parts_.analysis, parts_.gates, parts_.listeners}) {
+  if (parts_.environments == nullptr) return;
+  parts_.environments->SetListener([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) TouchPromoted();
+  });
+}
 
 Controller::~Controller() {
   *alive_ = false;
@@ -92,8 +97,11 @@ void Controller::OnChanged(const ResourceType& type, const Json& object, bool go
     return;
   }
   if (gone) {
-    OnGuardGone(
-        WorkloadKey(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str()));
+    std::string id =
+        WorkloadKey(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str());
+    TouchPeers(id);
+    peers_.Remove(id);
+    OnGuardGone(id);
   } else {
     OnGuard(object);
   }
@@ -103,6 +111,8 @@ void Controller::OnGuard(const Json& object) {
   std::string ns = object.At("metadata", "namespace").Str(),
               name = object.At("metadata", "name").Str();
   std::string id = WorkloadKey(ns, name);
+  peers_.Put(object);
+  TouchPeers(id);
   if (parts_.owns && !parts_.owns(id)) {
     OnGuardGone(id);
     return;

@@ -19,6 +19,7 @@
 #include "agent/app/environments.h"
 #include "agent/app/executor.h"
 #include "agent/app/mirror.h"
+#include "agent/app/peers.h"
 #include "agent/app/sensor.h"
 #include "agent/ports/timers.h"
 #include "agent/release/observe.h"
@@ -41,7 +42,8 @@ struct ControllerParts {
   std::vector<Listener*> listeners;
   AnalysisActions* analysis = nullptr;
   GateActions* gates = nullptr;
-  Environments* environments = nullptr;  // other clusters, for promotion.after; null: there are none
+  Environments* environments =
+      nullptr;  // other clusters, for promotion.after; null: there are none
   // Which guards are ours (shards); null: all.
   std::function<bool(const std::string& guard)> owns;
 };
@@ -104,10 +106,20 @@ class Controller {
   void Schedule(const SlotPtr& slot, Duration delay);
   void Look(const SlotPtr& slot);
   bool EnsureWatched(Slot& slot);
+  bool MayGoBackUnseen(const Slot& slot) const;
   release::Observation Gather(Slot& slot, Arena& arena);
   void GatherWorkloads(Slot& slot, Arena& arena, release::WorldObjects& world) const;
   void GatherOthers(Slot& slot, Arena& arena, release::WorldObjects& world) const;
+
+  // What is known of other guards and the time (start_view.cc).
+  std::optional<release::GuardState> StateOf(const std::string& id) const;
+  void AddStart(Slot& slot, release::Observation& observation) const;
   void AddPeers(const Slot& slot, release::Observation& observation) const;
+  void AddUpstream(const Slot& slot, release::Observation& observation) const;
+  void AddArtifacts(Slot& slot, release::Observation& observation) const;
+  void TouchPeers(const std::string& id);
+  void TouchPromoted();
+
   void Commit(const SlotPtr& slot, release::StepResult result, release::Observation observation);
   void WriteStatus(const SlotPtr& slot, const release::GuardState& state,
                    std::function<void(Status)> done);
@@ -125,6 +137,7 @@ class Controller {
   ActionRunner runner_;
   spec::Library library_;
   release::RevisionCache revisions_;
+  PeerIndex peers_;
   std::map<std::string, SlotPtr> slots_;
   // "kind ns/name" -> guards that look at that object; "ns/name" of workloads and siblings.
   std::multimap<std::string, std::string> by_object_;

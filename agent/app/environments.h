@@ -25,6 +25,11 @@ class Environments {
   // Never blocks: answers what is known and sees to it that it is known better soon.
   virtual Reading Read(const std::string& context, const std::string& ns,
                        const std::string& name) = 0;
+  // Runs when a reading has changed: whoever waits for it may look again. Set by the controller.
+  void SetListener(std::function<void()> changed) { changed_ = std::move(changed); }
+
+ protected:
+  std::function<void()> changed_;
 };
 
 // Reads Guards through a Cluster per context: when they are asked about, and again every
@@ -37,9 +42,6 @@ class ClusterEnvironments : public Environments {
 
   // Callbacks of `cluster` must come on the deciding thread (ClusterOnLoop).
   void Add(const std::string& context, Cluster* cluster);
-  // Runs when a reading has changed: whoever waits for it may look again.
-  void SetListener(std::function<void()> changed) { changed_ = std::move(changed); }
-
   Reading Read(const std::string& context, const std::string& ns, const std::string& name) override;
 
  private:
@@ -51,7 +53,6 @@ class ClusterEnvironments : public Environments {
   Timers& timers_;
   const Clock& clock_;
   Duration interval_;
-  std::function<void()> changed_;
   std::map<std::string, Cluster*> clusters_;
   std::map<std::string, EntryPtr> entries_;  // "context/ns/name"
 };

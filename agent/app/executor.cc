@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/app/executor.h"
 
+#include "agent/base/text.h"
+
 namespace rollguard::app {
 namespace {
 
@@ -13,22 +15,22 @@ ClusterRequest RequestFor(const routing::ObjectId& id, Verb verb) {
   return request;
 }
 
-// A repeated action finds its work done.
-bool AlreadySo(Verb verb, const Error& error) {
-  return (verb == Verb::kCreate && error.code == ErrorCode::kAlreadyExists) ||
-         (verb == Verb::kDelete && error.code == ErrorCode::kNotFound);
+// What a fresh view may change: the next look decides again.
+bool ViewWasOld(ErrorCode code) {
+  return code == ErrorCode::kConflict || code == ErrorCode::kNotFound ||
+         code == ErrorCode::kAlreadyExists || code == ErrorCode::kInvalid;
 }
 
 }  // namespace
 
 void ActionRunner::Run(std::shared_ptr<const spec::Guard> guard,
-                       std::vector<release::Action> actions, std::function<void(Status)> done) {
-  Next(std::make_shared<Job>(Job{std::move(guard), std::move(actions), 0, std::move(done)}));
+                       std::vector<release::Action> actions, std::function<void(RunOutcome)> done) {
+  Next(std::make_shared<Job>(Job{std::move(guard), std::move(actions), 0, std::move(done), {}}));
 }
 
 void ActionRunner::Next(const JobPtr& job) {
   if (job->at == job->actions.size()) {
-    Finish(job, {});
+    Finish(job, {job->failed ? Status(*job->failed) : Status(), false});
     return;
   }
   const release::Action& action = job->actions[job->at++];
@@ -40,26 +42,66 @@ void ActionRunner::Next(const JobPtr& job) {
   std::visit([&](const auto& a) { Do(job, a); }, action);
 }
 
-void ActionRunner::Finish(const JobPtr& job, Status status) {
+void ActionRunner::Finish(const JobPtr& job, RunOutcome outcome) {
   auto done = std::move(job->done);
-  done(std::move(status));
+  done(std::move(outcome));
 }
 
-void ActionRunner::Send(const JobPtr& job, ClusterRequest request) {
-  Verb verb = request.verb;
-  ResourceType type = request.type;
-  std::string ns = request.ns, name = request.name;
-  deps_.cluster->Call(std::move(request), [this, job, verb, type, ns, name](Expected<Json> answer) {
-    if (!answer && !AlreadySo(verb, answer.error())) {
-      Finish(job, answer.error());
+void ActionRunner::Send(const JobPtr& job, ClusterRequest request, bool staged) {
+  ClusterRequest what;
+  what.verb = request.verb;
+  what.type = request.type;
+  what.ns = request.ns;
+  what.name = request.name;
+  deps_.cluster->Call(
+      std::move(request), [this, job, what = std::move(what), staged](Expected<Json> answer) {
+        const bool gone =
+            what.verb == Verb::kDelete && (answer || answer.error().code == ErrorCode::kNotFound);
+        if (gone) {
+          deps_.mirror->Deleted(what.type, what.ns, what.name);
+        } else if (answer) {
+          deps_.mirror->Wrote(what.type, *answer);
+        } else if (staged) {
+          // Its work may be done, or its owner may have changed the object.
+          if (!ViewWasOld(answer.error().code)) job->failed = answer.error();
+        } else {
+          Failed(job, what, answer.error());
+          return;
+        }
+        Next(job);
+      });
+}
+
+// What exists already is ours (then it is as good as made) or somebody else's.
+void ActionRunner::Failed(const JobPtr& job, const ClusterRequest& what, const Error& error) {
+  if (!ViewWasOld(error.code)) {
+    Finish(job, {error, false});
+    return;
+  }
+  ClusterRequest get = what;
+  get.verb = Verb::kGet;
+  deps_.cluster->Call(std::move(get), [this, job, what, error](Expected<Json> now) {
+    if (!now && now.error().code != ErrorCode::kNotFound) {
+      Finish(job, {error, true});
       return;
     }
-    if (verb == Verb::kDelete) {
-      deps_.mirror->Deleted(type, ns, name);
-    } else if (answer) {
-      deps_.mirror->Wrote(type, *answer);
+    if (!now) {
+      deps_.mirror->Deleted(what.type, what.ns, what.name);
+      Finish(job, {error, false});
+      return;
     }
-    Next(job);
+    deps_.mirror->Wrote(what.type, *now);
+    const bool made = what.verb == Verb::kCreate && error.code == ErrorCode::kAlreadyExists;
+    if (!made) {
+      Finish(job, {error, false});
+    } else if (now->At("metadata", "labels").At(routing::kGuardLabel).Str() ==
+               job->guard->metadata.name) {
+      Next(job);
+    } else {
+      Finish(job, {Error(ErrorCode::kDenied, StrCat(what.type.kind, " ", what.ns, "/", what.name,
+                                                    " exists and is not rollguard's: rename it")),
+                   false});
+    }
   });
 }
 
@@ -74,7 +116,7 @@ void ActionRunner::Do(const JobPtr& job, const release::PatchObject& action) {
       action.kind == release::PatchObject::Kind::kJson ? PatchKind::kJson : PatchKind::kMerge;
   request.subresource = action.subresource;
   request.body = action.patch;
-  Send(job, std::move(request));
+  Send(job, std::move(request), action.staged);
 }
 
 void ActionRunner::Do(const JobPtr& job, const release::CreateObject& action) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "agent/app/mirror.h"
@@ -21,26 +22,34 @@ struct ExecutorDeps {
   std::vector<Listener*> listeners;
 };
 
+struct RunOutcome {
+  Status status;        // ok, or the first failure
+  bool unread = false;  // and what it was about could not be read again
+};
+
 class ActionRunner {
  public:
   explicit ActionRunner(ExecutorDeps deps) : deps_(std::move(deps)) {}
 
-  // `guard` must live until `done` ran. `done` comes once: ok, or the first failure.
+  // `guard` must live until `done` ran. `done` comes once. After a conflict the object is read
+  // again first, so that the next look does not depend on how fast a watch is.
   void Run(std::shared_ptr<const spec::Guard> guard, std::vector<release::Action> actions,
-           std::function<void(Status)> done);
+           std::function<void(RunOutcome)> done);
 
  private:
   struct Job {
     std::shared_ptr<const spec::Guard> guard;
     std::vector<release::Action> actions;
     size_t at = 0;
-    std::function<void(Status)> done;
+    std::function<void(RunOutcome)> done;
+    std::optional<Error> failed;  // of a staged patch: the others are tried first
   };
   using JobPtr = std::shared_ptr<Job>;
 
   void Next(const JobPtr& job);
-  void Finish(const JobPtr& job, Status status);
-  void Send(const JobPtr& job, ClusterRequest request);
+  void Finish(const JobPtr& job, RunOutcome outcome);
+  void Send(const JobPtr& job, ClusterRequest request, bool staged = false);
+  void Failed(const JobPtr& job, const ClusterRequest& what, const Error& error);
 
   void Do(const JobPtr& job, const release::RecordDecision& action);
   void Do(const JobPtr& job, const release::PatchObject& action);

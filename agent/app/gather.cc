@@ -69,16 +69,11 @@ void Controller::GatherWorkloads(Slot& slot, Arena& arena, release::WorldObjects
   for (const std::string& name : {target.name, candidate.name}) {
     for (const Json* revision : mirror_.OwnedBy(revisions, slot.ns, name, arena)) {
       world.revisions.push_back(revision);
-      if (HasRevisions(guard.target)) continue;
-      for (const Json* pod : mirror_.OwnedBy(kube::resources::Pods(), slot.ns,
-                                             revision->At("metadata", "name").Str(), arena)) {
-        world.pods.push_back(pod);
-      }
     }
-    if (HasRevisions(guard.target)) {
-      for (const Json* pod : mirror_.OwnedBy(kube::resources::Pods(), slot.ns, name, arena))
-        world.pods.push_back(pod);
-    }
+    const auto pods = HasRevisions(guard.target)
+                          ? mirror_.OwnedBy(kube::resources::Pods(), slot.ns, name, arena)
+                          : mirror_.OwnedBelow(kube::resources::Pods(), slot.ns, name, arena);
+    world.pods.insert(world.pods.end(), pods.begin(), pods.end());
     if (name == candidate.name && candidate.name == target.name) break;
   }
 }
@@ -108,40 +103,6 @@ void Controller::GatherOthers(Slot& slot, Arena& arena, release::WorldObjects& w
   }
 }
 
-// Guards of the same group, and those that want the same concurrency key.
-void Controller::AddPeers(const Slot& slot, release::Observation& observation) const {
-  const spec::Guard& guard = *slot.guard;
-  bool has_group = !guard.group.empty(), has_key = guard.concurrency.has_value();
-  if (!has_group && !has_key) return;
-  for (const auto& [id, other] : slots_) {
-    if (id == slot.id || other->guard == nullptr || !other->state) continue;
-    const spec::Guard& peer = *other->guard;
-    const release::GuardState& state = *other->state;
-    if (has_key && peer.concurrency && peer.concurrency->key == guard.concurrency->key &&
-        state.release) {
-      observation.start.rivals.push_back({id, state.release->id, state.release->started});
-    }
-    if (!has_group || peer.group != guard.group) continue;
-    release::PeerView view{.guard = id,
-                           .phase = release::ToString(state.phase),
-                           .rolled_back = {},
-                           .rolled_back_at = {}};
-    if (state.release && state.release->trigger) {
-      view.rolled_back = state.release->trigger->reason;
-      view.rolled_back_at = state.release->trigger->at;
-    } else if (state.last && state.last->outcome == "rolledBack") {
-      view.rolled_back = state.last->reason;
-      view.rolled_back_at = state.last->at;
-    }
-    view.traffic_returned = !state.release || state.release->weight == 0;
-    view.depends_on_us = std::any_of(
-        peer.depends_on.begin(), peer.depends_on.end(), [&](const spec::ObjectRef& ref) {
-          return ref.name == slot.name && (ref.ns.empty() ? peer.metadata.ns : ref.ns) == slot.ns;
-        });
-    observation.peers.push_back(std::move(view));
-  }
-}
-
 release::Observation Controller::Gather(Slot& slot, Arena& arena) {
   release::WorldObjects world;
   GatherWorkloads(slot, arena, world);
@@ -150,7 +111,7 @@ release::Observation Controller::Gather(Slot& slot, Arena& arena) {
       release::Observe(*slot.guard, *slot.state, world, ports_.clock->Now(), revisions_);
   observation.deleting = slot.deleting;
   observation.commands = slot.commands;
-  AddPeers(slot, observation);
+  AddStart(slot, observation);
   for (Sensor* sensor : parts_.sensors) sensor->Contribute(*slot.guard, *slot.state, observation);
   return observation;
 }

@@ -13,6 +13,8 @@ constexpr Duration kConflictRetry{20};
 constexpr Duration kFirstBackoff{200};
 constexpr int kMaxDoublings = 7;  // 25 s
 
+constexpr Duration kLookUnseen = std::chrono::seconds(1);
+
 bool Decides(const release::StepResult& result) {
   for (const release::Action& action : result.actions) {
     if (std::holds_alternative<release::RecordDecision>(action)) return true;
@@ -59,10 +61,16 @@ void Controller::Look(const SlotPtr& slot) {
     AddFinalizer(slot);
     return;
   }
-  if (!EnsureWatched(*slot)) return;
+  const bool watched = EnsureWatched(*slot);
+  if (!watched && !MayGoBackUnseen(*slot)) {
+    if (slot->state->release) Schedule(slot, kLookUnseen);
+    return;
+  }
   ++looks_;
   Arena arena;
   release::Observation observation = Gather(*slot, arena);
+  observation.stale = !watched || slot->unread;
+  slot->unread = false;
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
   if (Decides(result)) {
     Json object = GuardObject(slot->object, slot->resolved_spec);
@@ -72,6 +80,11 @@ void Controller::Look(const SlotPtr& slot) {
   slot->looked = observation.now;
   slot->reasons = result.reasons;
   Commit(slot, std::move(result), std::move(observation));
+}
+
+// Something that is needed cannot be listed. A release under way must still find back.
+bool Controller::MayGoBackUnseen(const Slot& slot) const {
+  return slot.state->release && !slot.problem.empty();
 }
 
 // The state is written before anything follows from it, so that a crash in between finds the
@@ -110,12 +123,15 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   view->hpa.object = view->candidate_hpa.object = nullptr;
   for (auto& revision : view->target.revisions) revision.object = nullptr;
   for (auto& revision : view->candidate.revisions) revision.object = nullptr;
+  slot->intended = result.state;
   WriteStatus(slot, result.state,
               [this, slot, before = std::move(before), after = result.state, view,
                carry_out = std::move(carry_out)](Status written) mutable {
+                slot->intended.reset();
                 if (written) {
                   slot->state = after;
                   Reindex(slot);
+                  TouchPeers(slot->id);
                   for (Listener* listener : parts_.listeners)
                     listener->Changed(*slot->guard, before, after, *view);
                   Follow(*slot, *view);
@@ -155,8 +171,10 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
 void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions,
                           bool finalized) {
   runner_.Run(slot->guard, std::move(actions),
-              [this, slot, finalized, alive = std::weak_ptr(alive_)](Status done) {
+              [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;
+                slot->unread = outcome.unread;
+                Status done = std::move(outcome.status);
                 if (done && finalized && slot->deleting && slot->has_finalizer) {
                   Finalize(slot);
                   return;

@@ -142,6 +142,23 @@ std::vector<const Json*> Mirror::OwnedBy(const ResourceType& type, const std::st
   return objects;
 }
 
+std::vector<const Json*> Mirror::OwnedBelow(const ResourceType& type, const std::string& ns,
+                                            const std::string& name, Arena& arena) const {
+  std::vector<const Json*> objects;
+  auto found = kinds_.find(type);
+  if (found == kinds_.end()) return objects;
+  const std::string prefix = StrCat(KeyOf(ns, name), "-");
+  const auto& owned = found->second.owned;
+  for (auto at = owned.lower_bound(prefix); at != owned.end(); ++at) {
+    if (!at->first.starts_with(prefix)) break;
+    if (at->first.find('-', prefix.size()) != std::string::npos) continue;  // of another workload
+    for (const std::string& one : at->second) {
+      if (const Json* object = Get(type, ns, one, arena)) objects.push_back(object);
+    }
+  }
+  return objects;
+}
+
 void Mirror::ForEach(const ResourceType& type, const std::string& ns,
                      const std::function<void(const Json&)>& visit) const {
   auto found = kinds_.find(type);

@@ -47,6 +47,10 @@ class Mirror {
   // Objects whose controlling owner has that name.
   std::vector<const Json*> OwnedBy(const ResourceType& type, const std::string& ns,
                                    const std::string& owner, Arena& arena) const;
+  // Objects whose controlling owner is one that `name`'s own controller made: `name-HASH`. Whether
+  // that owner is still there does not matter: pods outlive their ReplicaSet for a while.
+  std::vector<const Json*> OwnedBelow(const ResourceType& type, const std::string& ns,
+                                      const std::string& name, Arena& arena) const;
   void ForEach(const ResourceType& type, const std::string& ns,
                const std::function<void(const Json&)>& visit) const;
 

@@ -31,7 +31,10 @@ struct Controller::Slot {
   // Its spec as JSON once policy and named strategy are merged in; empty: it is the object's own.
   std::string resolved_spec;
 
-  std::optional<release::GuardState> state;  // absent until read from the status
+  std::optional<release::GuardState> state;     // absent until read from the status
+  std::optional<release::GuardState> intended;  // while it is being written
+  std::string checked_artifacts;                // which template and signatures, and
+  std::string refused_artifacts;                // why they were refused; empty: they were not
   std::vector<release::Command> commands;
   std::map<std::string, Answered> answered;
   std::vector<std::string> reasons;
@@ -40,6 +43,7 @@ struct Controller::Slot {
   bool busy = false;   // a state write or actions are under way
   bool again = false;  // something happened meanwhile
   bool gone = false;
+  bool unread = false;  // an object could not be read again: the next look cannot trust its view
   TimerId timer = 0;
   std::optional<Time> timer_at;
   int failures = 0;

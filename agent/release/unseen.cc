@@ -14,8 +14,8 @@ bool CanGoBack(const Context& c) {
   if (!c.active() || c.plan.kind != Plan::Kind::kSibling || FollowsReplicas(c)) return false;
   const Phase phase = c.state().phase;
   // Once the target rolls towards the candidate, stable may have no pods any more.
-  return !c.rel().touched_target && (phase == Phase::kProgressing || phase == Phase::kBaking ||
-                                     (phase == Phase::kRollingBack && c.rel().weight > 0));
+  return !c.rel().touched_target &&
+         (phase == Phase::kProgressing || phase == Phase::kBaking || phase == Phase::kRollingBack);
 }
 
 // Signals that need no view of the cluster.

@@ -132,13 +132,25 @@ std::optional<Duration> ParseOffset(std::string_view text) {
 }
 
 bool InWindow(const Cron& cron, Duration length, Duration offset, Time now) {
-  length = std::min<Duration>(length, std::chrono::hours(24 * 31));
-  Time local = now + offset;
-  Time minute = std::chrono::floor<std::chrono::minutes>(local);
-  for (Time start = minute; local - start < length; start -= std::chrono::minutes(1)) {
-    if (cron.Matches(start)) return true;
+  return WindowEnd(cron, length, offset, now).has_value();
+}
+
+std::optional<Time> WindowEnd(const Cron& cron, Duration length, Duration offset, Time now) {
+  constexpr Duration kLongest = std::chrono::hours(24 * 31);
+  constexpr Duration kMinute = std::chrono::minutes(1);
+  length = std::min<Duration>(length, kLongest);
+  const Time local = now + offset;
+  const Time minute = std::chrono::floor<std::chrono::minutes>(local);
+  std::optional<Time> end;
+  for (Time start = minute; !end && local - start < length; start -= kMinute) {
+    if (cron.Matches(start)) end = start + length;
   }
-  return false;
+  if (!end) return std::nullopt;
+  for (Time start = minute + kMinute; start <= *end && start <= local + kLongest;
+       start += kMinute) {
+    if (cron.Matches(start)) end = start + length;
+  }
+  return *end - offset;
 }
 
 }  // namespace rollguard::spec

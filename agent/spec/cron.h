@@ -35,5 +35,8 @@ std::optional<Duration> ParseOffset(std::string_view text);
 // Whether a window that begins at one of the cron's minutes and lasts `length` covers `now`.
 // Windows are at most 31 days long.
 bool InWindow(const Cron& cron, Duration length, Duration offset, Time now);
+// When the window that covers `now` ends, windows that follow without a gap included (up to 31 days
+// ahead); nothing when none covers it.
+std::optional<Time> WindowEnd(const Cron& cron, Duration length, Duration offset, Time now);
 
 }  // namespace rollguard::spec
