@@ -176,6 +176,8 @@ const char* ToString(How value) {
 
 std::vector<Match> Correlate(const Alert& alert, const std::vector<GuardFacts>& guards,
                              const PodOwner& owner) {
+  // What we told Alertmanager ourselves must not come back as a reason.
+  if (spec::FindIn(alert.labels, kNoticeLabel) != nullptr) return {};
   for (How how : {How::kExplicit, How::kMatcher, How::kLabels, How::kPod}) {
     std::vector<const GuardFacts*> named;
     for (const GuardFacts& guard : guards) {

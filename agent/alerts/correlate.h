@@ -71,6 +71,9 @@ struct Match {
 // namespace, pod -> the workload that owns it; empty when unknown.
 using PodOwner = std::function<std::string(std::string_view ns, std::string_view pod)>;
 
+// On the alerts that the agent itself posts: they speak of no guard.
+inline constexpr std::string_view kNoticeLabel = "rollguard_notice";
+
 // All guards the alert speaks of, the most suspect first; empty: unmatched. When several releases
 // are suspects of an alert that does not name one, only the first gets kTrigger.
 std::vector<Match> Correlate(const Alert& alert, const std::vector<GuardFacts>& guards,

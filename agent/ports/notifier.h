@@ -26,6 +26,7 @@ struct Notice {
   std::string guard;      // name
   std::string guard_uid;  // for references; may be empty
   std::string workload;
+  std::string workload_kind = "Deployment";
   std::string release;  // id, or empty
   std::string revision;
   std::string phase;

@@ -221,6 +221,8 @@ void ReadChannel(Object& o, ChannelConfig& out) {
         ReadEndpoint(w, webhook.endpoint);
         w.Str("method", webhook.method, "The request's method (POST).");
         w.Str("body", webhook.body, "Template of the body; absent: the event as JSON.");
+        if (!w.describing() && w.Has("body"))
+          CheckTemplateText(w.context(), *w.node().Find("body"));
       }))
     out.kind = webhook;
   AlertmanagerChannel alertmanager;

@@ -175,4 +175,14 @@ TEST_CASE("many guards within a minute are the platform", "[alerts]") {
   CHECK_FALSE(share.Ask(kStart, "c", 10, 0).allowed);
 }
 
+TEST_CASE("alerts that the agent posted itself speak of no guard", "[alerts]") {
+  auto triggers = CriticalRollsBack();
+  std::vector<GuardFacts> guards = {Guard("checkout", &triggers)};
+  spec::StringMap labels = {{"severity", "critical"}, {"namespace", "shop"}};
+  auto owner = [](std::string_view, std::string_view) { return std::string(); };
+  CHECK(Correlate(Firing(labels), guards, owner).size() == 1);
+  labels.emplace_back(std::string(kNoticeLabel), "true");
+  CHECK(Correlate(Firing(labels), guards, owner).empty());
+}
+
 }  // namespace rollguard::alerts

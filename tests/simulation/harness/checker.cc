@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/simulation/harness/checker.h"
+
+#include <algorithm>
+
+#include "agent/base/json_patch.h"
+#include "agent/base/text.h"
+#include "agent/release/observe.h"
+#include "agent/sim/selector.h"
+
+namespace rollguard::simulation {
+namespace {
+
+using release::Phase;
+
+constexpr double kHair = 1e-9;
+constexpr size_t kMaxViolations = 20;
+constexpr size_t kMaxStatus = 100 * 1024;
+// Stable may take everything back with four fifths of its pods.
+constexpr double kEnough = 0.8;
+constexpr Duration kSettlesIn = std::chrono::seconds(20);
+
+bool IsPinned(const Json& labels, const Json& wanted) {
+  for (const auto& [key, value] : wanted.members()) {
+    const Json* have = labels.Find(key);
+    if (have == nullptr || !(*have == value)) return false;
+  }
+  return true;
+}
+
+std::string ImageIn(const Json& pod_template) {
+  return pod_template.At("spec", "containers").At(size_t{0}).At("image").Str();
+}
+
+std::string Percent(double share) { return StrCat(static_cast<int64_t>(share * 100 + 0.5), " %"); }
+
+bool IsRouteKind(std::string_view kind) {
+  return kind == "VirtualService" || kind == "DestinationRule" || kind == "HTTPRoute" ||
+         kind == "Ingress" || kind == "TraefikService" || kind == "HTTPProxy" ||
+         kind == "ApisixRoute" || kind == "TrafficSplit" || kind == "Splitter" ||
+         kind == "Service";
+}
+
+}  // namespace
+
+double Picture::Share(const std::string& image) const {
+  auto found = by_image.find(image);
+  return found != by_image.end() ? found->second : 0;
+}
+
+Checker::Checker(sim::World& world, const Plan& plan) : world_(world), plan_(plan) {
+  pods_type_ = world.api().TypeId("", "pods");
+  guard_type_ = world.api().TypeId("rollguard.dev", "guards");
+  for (const sim::TypeInfo* type : world.api().types().All()) {
+    const std::string& kind = type->type.kind;
+    if (!IsRouteKind(kind) && kind != "Deployment" && kind != "StatefulSet" && kind != "DaemonSet")
+      continue;
+    for (const auto& object : world.api().List(type->type.group, type->type.plural, kNs)) {
+      LearnRevision(*object);
+      for (const Setup::Foreign& foreign : plan.setup->foreign) {
+        if (foreign.object != StrCat(kind, "/", sim::NameOf(*object))) continue;
+        const Json* value = ResolvePointer(*object, foreign.pointer);
+        foreign_[StrCat(foreign.object, " ", foreign.pointer)] = value != nullptr ? *value : Json();
+      }
+    }
+  }
+  for (const auto& pod : world.api().List("", "pods", kNs)) {
+    OnPod({.version = 0,
+           .key = {pods_type_, kNs, std::string(sim::NameOf(*pod))},
+           .before = nullptr,
+           .after = pod,
+           .last = pod});
+  }
+  owners_free_ = OwnersText(false);
+  owners_held_ = OwnersText(true);
+  asked_[ImageOf("v1")] = 0;
+  world.api().store().OnChange([this](const sim::Change& change) { OnChange(change); });
+}
+
+void Checker::Violated(const std::string& rule, const std::string& what) {
+  if (violations_.size() >= kMaxViolations) return;
+  violations_.push_back(StrCat(FormatClockTime(Now()), " ", rule, ": ", what));
+}
+
+void Checker::Asked(const std::string& version) { ++asked_[ImageOf(version)]; }
+
+void Checker::AskedForAnything() { ++asked_any_; }
+
+std::string Checker::ImageOfRevision(const std::string& revision) const {
+  auto found = images_.find(revision);
+  return found != images_.end() ? found->second : std::string();
+}
+
+std::string Checker::StableImage() const {
+  return state_ ? ImageOfRevision(state_->stable) : std::string();
+}
+
+// --- What happens ---
+
+void Checker::OnChange(const sim::Change& change) {
+  if (change.key.type == pods_type_) {
+    OnPod(change);
+  } else if (change.key.type == guard_type_) {
+    OnGuard(change);
+  } else {
+    OnOwners(change);
+  }
+}
+
+void Checker::OnPod(const sim::Change& change) {
+  if (!change.after) {
+    auto found = pods_.find(change.key.name);
+    if (found != pods_.end() && found->second.ready) dirty_ = true;
+    pods_.erase(change.key.name);
+    return;
+  }
+  const Json& object = *change.after;
+  const bool is_new = !pods_.contains(change.key.name);
+  Pod& pod = pods_[change.key.name];
+  const bool was = pod.ready;
+  pod.terminating = sim::IsTerminating(object);
+  pod.ready = sim::PodIsReady(object) && !pod.terminating;
+  if (is_new || !(pod.labels == object.At("metadata", "labels"))) {
+    pod.image = ImageIn(object);  // its spec.containers, as in a template
+    pod.labels = object.At("metadata", "labels");
+  }
+  dirty_ = dirty_ || was != pod.ready;
+  pod_left_ = pod_left_ || (was && pod.terminating);
+  if (!is_new || first_ || around_ || !guard_there_ || guard_deleting_ || !state_) return;
+  for (const release::Rejection& rejection : state_->quarantine) {
+    if (ImageOfRevision(rejection.revision) != pod.image) continue;
+    const bool its_release = state_->release && state_->release->candidate == rejection.revision;
+    const bool stable = state_->stable == rejection.revision;
+    if (!its_release && !stable) {
+      Violated("quarantine", StrCat("a pod of ", pod.image, " was started although it is ",
+                                    "rejected: ", rejection.reason));
+    }
+  }
+}
+
+void Checker::OnGuard(const sim::Change& change) {
+  guard_there_ = change.after != nullptr;
+  if (!guard_there_) {
+    state_.reset();
+    return;
+  }
+  guard_deleting_ = sim::IsTerminating(*change.after);
+  const Json& status = change.after->At("status");
+  if (change.before && status == change.before->At("status")) return;
+  auto state = release::StateFromJson(status);
+  if (!state) {
+    Violated("record", StrCat("the status cannot be read back: ", state.error().message));
+    return;
+  }
+  if (status.Dump().size() > kMaxStatus) Violated("size", "the status has grown over 100 KiB");
+  state_ = std::move(*state);
+  NoteDecisions();
+}
+
+void Checker::NoteDecisions() {
+  const bool back = state_->phase == Phase::kRollingBack;
+  if (!back) back_since_.reset();
+  if (back && !back_since_) back_since_ = Now();
+  for (const release::Rejection& rejection : state_->quarantine) {
+    rejected_.insert(ImageOfRevision(rejection.revision));
+  }
+  for (const release::Decision& decision : state_->decisions) {
+    if (!decisions_seen_.insert(decision.id).second) continue;
+    if (decision.verdict == release::Verdict::kComplete && !decision.release.empty() &&
+        ++completed_[decision.release] > 1) {
+      Violated("once", StrCat("release ", decision.release, " was completed twice"));
+    }
+    if (decision.verdict != release::Verdict::kStart) continue;
+    const std::string image = ImageOfRevision(decision.revision);
+    begun_[decision.release] = decision.revision;
+    starts_.push_back(image);
+    const int64_t times = std::count(starts_.begin(), starts_.end(), image);
+    if (times > asked_[image] + asked_any_) {
+      Violated("once", StrCat(image, " was released ", times, " times, asked for ", asked_[image],
+                              " times"));
+    }
+  }
+}
+
+void Checker::LearnRevision(const Json& object) {
+  const Json& pod_template = object.At("spec", "template");
+  if (!pod_template.is_object()) return;
+  images_.try_emplace(release::RevisionOf(pod_template), ImageIn(pod_template));
+}
+
+void Checker::OnOwners(const sim::Change& change) {
+  const Json& object = change.after ? *change.after : *change.last;
+  const std::string& kind = object.At("kind").Str();
+  const bool workload = kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
+  if (!workload && !IsRouteKind(kind)) return;
+  dirty_ = true;
+  if (change.after && workload) LearnRevision(object);
+  if (!change.after) return;
+  for (const Setup::Foreign& foreign : plan_.setup->foreign) {
+    if (foreign.object != StrCat(kind, "/", change.key.name)) continue;
+    const Json* value = ResolvePointer(object, foreign.pointer);
+    if (!((value != nullptr ? *value : Json()) ==
+          foreign_[StrCat(foreign.object, " ", foreign.pointer)])) {
+      Violated("foreign", StrCat(foreign.object, " ", foreign.pointer, " is the owner's and is ",
+                                 value != nullptr ? value->Dump() : "gone"));
+    }
+  }
+}
+
+void Checker::Wrote(const ClusterRequest& request, const sim::ApiReply& reply, bool knows_back) {
+  if (!reply.ok()) return;
+  const std::string& kind = request.type.kind;
+  if (kind == "Guard") {
+    ++status_writes_;
+    last_write_ = Now();
+    return;
+  }
+  if (kind == "Event" || kind == "Lease") return;
+  ++writes_;
+  last_write_ = Now();
+  dirty_ = true;
+  event_writes_.push_back({request, knows_back});
+}
+
+// --- What is seen ---
+
+Picture Checker::Look() {
+  Picture picture;
+  const Setup& setup = *plan_.setup;
+  for (const sim::Destination& d :
+       sim::ResolveRoute(world_.api(), setup.source, kNs, kApp, {})) {
+    if (d.mirror) continue;
+    sim::ObjectPtr service = world_.api().Get("", "services", kNs, d.service);
+    const Json& selector = service ? service->At("spec", "selector") : Json();
+    std::map<std::string, int64_t> images;
+    int64_t ready = 0;
+    if (selector.size() > 0) {
+      for (const auto& [name, pod] : pods_) {
+        if (!pod.ready || !IsPinned(pod.labels, selector) || !IsPinned(pod.labels, d.subset))
+          continue;
+        ++ready;
+        ++images[pod.image];
+      }
+    }
+    const std::string destination = StrCat(d.service, d.subset.is_null() ? "" : d.subset.Dump());
+    if (ready == 0) {
+      picture.nowhere += d.share;
+      picture.empty.push_back(destination);
+      continue;
+    }
+    ready_at_[destination] = Now();
+    picture.ready += ready;
+    for (const auto& [image, count] : images) {
+      picture.by_image[image] += d.share * static_cast<double>(count) / static_cast<double>(ready);
+    }
+  }
+  double sum = picture.nowhere;
+  for (const auto& [image, share] : picture.by_image) sum += share;
+  if (sum < 0.5) picture.nowhere = 1;  // no route at all
+  return picture;
+}
+
+void Checker::AfterEvent() {
+  if (!dirty_) {
+    event_writes_.clear();
+    pod_left_ = false;
+    state_before_.reset();
+    return;
+  }
+  dirty_ = false;
+  const Picture before = std::exchange(picture_, Look());
+  const Write* write = event_writes_.empty() ? nullptr : &event_writes_.front();
+  if (!first_) {
+    CheckWeights();
+    CheckReady(before, write, pod_left_);
+    CheckCapacity(before, write);
+    CheckQuarantine(before, write);
+    CheckAbort(before, write);
+    for (const Write& one : event_writes_) CheckRecord(before, one);
+  }
+  first_ = false;
+  event_writes_.clear();
+  pod_left_ = false;
+}
+
+void Checker::CheckWeights() {
+  const Setup& setup = *plan_.setup;
+  auto destinations = sim::ReadRoute(world_.api(), setup.source, kNs, kApp, {});
+  std::erase_if(destinations, [](const sim::Destination& d) { return d.mirror; });
+  if (destinations.size() < 2) return;
+  double sum = 0;
+  bool negative = false;
+  for (const sim::Destination& d : destinations) {
+    sum += d.share;
+    negative = negative || d.share < 0;
+  }
+  const double want = setup.source.kind == sim::RouteSource::Kind::kNginxIngress ? 1 : 100;
+  if (sum < want - kHair || sum > want + kHair || negative) {
+    Violated("weights", StrCat("the weights sum to ", FormatNumber(sum), ", not to ",
+                               FormatNumber(want)));
+  }
+}
+
+bool Checker::WasReadyLately(const std::vector<std::string>& destinations) const {
+  return std::all_of(destinations.begin(), destinations.end(), [&](const std::string& name) {
+    auto found = ready_at_.find(name);
+    return found != ready_at_.end() && Now() - found->second <= staleness_;
+  });
+}
+
+void Checker::CheckReady(const Picture& before, const Write* write, bool lost_by_deletion) {
+  if (picture_.nowhere <= before.nowhere + kHair) return;
+  const bool by_agent = write != nullptr && !WasReadyLately(picture_.empty);
+  if (!by_agent && !(lost_by_deletion && write == nullptr)) return;
+  Violated("ready", StrCat(Percent(picture_.nowhere), " of the traffic goes to ",
+                           Join(picture_.empty, " and "), " without a ready pod",
+                           by_agent ? " after a write of the agent" : ": its last pod was stopped"));
+}
+
+int64_t Checker::FullSize() const {
+  sim::ObjectPtr target =
+      world_.api().Get("apps", ToLower(plan_.setup->kind) + "s", kNs, kApp);
+  return target ? target->At("spec", "replicas").IntOr(3) : 0;
+}
+
+void Checker::CheckCapacity(const Picture& before, const Write* write) {
+  const Setup& setup = *plan_.setup;
+  if (write == nullptr || !IsRouteKind(write->request.type.kind) || setup.second) return;
+  if (scaled_at_ && Now() - *scaled_at_ < minutes(3)) return;
+  const std::string stable = StableImage();
+  const double share = picture_.Share(stable);
+  if (stable.empty() || share <= before.Share(stable) + kHair) return;
+  int64_t ready = 0;
+  for (const auto& [name, pod] : pods_) ready += pod.ready && pod.image == stable ? 1 : 0;
+  const double have = static_cast<double>(ready), full = static_cast<double>(FullSize());
+  const bool lately = staleness_.count() > 0 && plan_.Has(Event::Kind::kKillPod);
+  if (have + kHair < share * full * kEnough - 1 * (lately ? 1 : 0)) {
+    Violated("capacity", StrCat("stable was given ", Percent(share), " with ", ready, " of ",
+                                FullSize(), " pods ready"));
+  }
+}
+
+void Checker::CheckQuarantine(const Picture& before, const Write* write) {
+  if (!state_ || around_ || guard_deleting_) return;
+  for (const release::Rejection& rejection : state_->quarantine) {
+    const bool its_release = state_->release && state_->release->candidate == rejection.revision;
+    if (state_->stable == rejection.revision) continue;
+    const std::string image = ImageOfRevision(rejection.revision);
+    const double now = picture_.Share(image);
+    if (its_release) {
+      if (write != nullptr && now > before.Share(image) + kHair) {
+        Violated("quarantine", StrCat(image, " is rejected and was given ", Percent(now),
+                                      " instead of ", Percent(before.Share(image))));
+      }
+      if (state_->phase != Phase::kVerifying) continue;
+    }
+    if (now > kHair) {
+      Violated("quarantine", StrCat(image, " is rejected and has ", Percent(now),
+                                    " of the traffic in phase ", release::ToString(state_->phase)));
+    }
+  }
+}
+
+void Checker::CheckAbort(const Picture& before, const Write* write) {
+  if (!state_ || !state_->release || write == nullptr || !back_since_) return;
+  const std::string image = ImageOfRevision(state_->release->candidate);
+  if (image == StableImage() || !IsRouteKind(write->request.type.kind)) return;
+  const double now = picture_.Share(image), was = before.Share(image);
+  if (now <= was + kHair) return;
+  // Another agent may have been on its way when this became durable; its view is soon corrected.
+  if (!write->knows_back && Now() - *back_since_ < kSettlesIn) return;
+  Violated("abort", StrCat("on the way back ", image, " was given ", Percent(now), " instead of ",
+                           Percent(was)));
+}
+
+void Checker::CheckRecord(const Picture& before, const Write& write) {
+  const std::string what = StrCat(write.request.type.kind, " ", write.request.name);
+  if (!guard_there_) {
+    Violated("record", StrCat(what, " was written and there is no guard"));
+    return;
+  }
+  if (!state_ || state_->decisions.empty()) {
+    Violated("record", StrCat(what, " was written before any decision was durable"));
+    return;
+  }
+  if (!state_->release || !IsRouteKind(write.request.type.kind)) return;
+  const release::ReleaseState& rel = *state_->release;
+  if (!begun_.contains(rel.id)) {
+    Violated("record", StrCat(what, " was written for release ", rel.id,
+                              " whose beginning was never recorded"));
+  }
+  const std::string image = ImageOfRevision(rel.candidate);
+  const double now = picture_.Share(image), was = before.Share(image);
+  const double wanted = static_cast<double>(rel.wanted.candidate) / 100;
+  const bool promoting = state_->phase == Phase::kPromoting;
+  if (now > was + kHair && now > wanted + 0.005 && !promoting && image != StableImage()) {
+    Violated("record", StrCat(what, " gives ", image, " ", Percent(now), ", the durable intent is ",
+                              Percent(wanted)));
+  }
+}
+
+// --- The end ---
+
+std::string Checker::OwnersText(bool held) {
+  std::string all;
+  for (const sim::TypeInfo* type : world_.api().types().All()) {
+    const std::string& kind = type->type.kind;
+    const bool workload =
+        kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
+    const bool scaler = kind == "HorizontalPodAutoscaler";
+    if (!IsRouteKind(kind) && !workload && !scaler) continue;
+    for (const auto& one : world_.api().List(type->type.group, type->type.plural, kNs)) {
+      Json object = *one;
+      for (const char* member : {"resourceVersion", "generation", "managedFields"})
+        object["metadata"].Erase(member);
+      object.Erase("status");
+      if (Json* labels = object["metadata"].Find("labels")) {
+        labels->Erase("touched");  // the owner's own doing, in the middle
+        if (labels->size() == 0) object["metadata"].Erase("labels");
+      }
+      Json* annotations = object["metadata"].Find("annotations");
+      if (annotations != nullptr && workload) {
+        annotations->Erase("deployment.kubernetes.io/revision");
+        if (held) annotations->Erase("rollguard.dev/rest");
+        if (annotations->size() == 0) object["metadata"].Erase("annotations");
+      }
+      if (workload) {
+        object["spec"].Erase("template");
+        object["spec"].Erase("replicas");
+        if (held) object["spec"].Erase("paused"), object["spec"].Erase("updateStrategy");
+      }
+      all += object.Dump() + "\n";
+    }
+  }
+  return all;
+}
+
+void Checker::CheckOwners(bool held) {
+  const std::string now = OwnersText(held);
+  const std::string& was = held ? owners_held_ : owners_free_;
+  if (now == was) return;
+  std::string differs;
+  const auto old_lines = Split(was, '\n'), new_lines = Split(now, '\n');
+  for (std::string_view line : new_lines) {
+    if (std::find(old_lines.begin(), old_lines.end(), line) == old_lines.end())
+      differs += StrCat("\n  now  ", line);
+  }
+  for (std::string_view line : old_lines) {
+    if (std::find(new_lines.begin(), new_lines.end(), line) == new_lines.end())
+      differs += StrCat("\n  was  ", line);
+  }
+  Violated("foreign", StrCat("the owner's objects are not as they were:", differs));
+}
+
+void Checker::CheckAtRest() {
+  CheckOwners(true);
+  std::map<std::string, int64_t> images;
+  for (const auto& [name, pod] : pods_) {
+    if (!pod.terminating) ++images[pod.image];
+    if (!pod.terminating && !pod.ready)
+      Violated("converge", StrCat("pod ", name, " of ", pod.image, " is not ready"));
+  }
+  if (images.size() != 1 || images.begin()->first != StableImage()) {
+    std::string seen;
+    for (const auto& [image, count] : images) seen += StrCat(" ", image, " x ", count);
+    Violated("converge", StrCat("at rest pods should be of ", StableImage(), " alone:", seen));
+  }
+}
+
+void Checker::CheckRestored() { CheckOwners(false); }
+
+}  // namespace rollguard::simulation

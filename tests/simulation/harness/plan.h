@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a seed means: a setup, how each version of the service behaves, what happens when, and what
+// goes wrong between the agent and the cluster. A plain value: named cases are written by hand.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/release/observation.h"
+#include "agent/sim/behaviour.h"
+#include "agent/sim/faults.h"
+#include "agent/sim/sim_metrics.h"
+#include "tests/simulation/harness/setup.h"
+
+namespace rollguard::simulation {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+enum class Quality {
+  kGood,
+  kFailing,     // answers 500 to many requests: a rule sees it
+  kAlerted,     // an alert says it is bad
+  kCrashing,    // its containers exit
+  kUnready,     // its pods never become ready
+  kUnpullable,  // its image cannot be pulled
+};
+const char* ToString(Quality quality);
+
+struct Event {
+  enum class Kind {
+    kRelease,      // a person puts the template of `version` into the spec
+    kCommand,      // a person says `verb`
+    kScale,        // a person sets spec.replicas to `number`
+    kCrash,        // the agent dies and starts again `number` seconds later
+    kPartition,    // the agent is cut off for `number` seconds
+    kDropWatches,  // every watch ends, with Gone when `number` is 1
+    kMetrics,      // the metrics server is down for `number` seconds
+    kSecondAgent,  // another agent runs beside for `number` seconds
+    kUnpause,      // somebody takes the hold off the target
+    kTouchRoute,   // the owner changes something of the routing object that is not ours
+    kKillPod,      // the first pod in the list dies at once
+    kDelete,       // the Guard is deleted; with `number` 1 it is created again afterwards
+  };
+  Duration at{0};
+  Kind kind = Kind::kRelease;
+  std::string version = {};
+  release::Command::Verb verb = release::Command::Verb::kPause;
+  bool full = false;
+  int64_t number = 0;
+};
+
+// The agent dies at its Nth write from the beginning of the faults.
+struct WriteCrash {
+  uint64_t nth = 0;
+  bool after_effect = false;
+};
+
+struct Plan {
+  uint64_t seed = 0;
+  const Setup* setup = nullptr;
+  int64_t replicas = 4;
+  std::map<std::string, Quality> versions = {};  // v1 is good
+  std::string guard_extra = {};                  // YAML lines below `spec:`
+  sim::FaultPlan faults = {};
+  std::vector<WriteCrash> crashes = {};
+  std::vector<Event> events = {};   // in order of time
+  Duration faults_for = minutes(4);  // from the first event on; then all goes well
+  bool delete_at_end = false;
+
+  Quality QualityOf(const std::string& version) const;
+  bool Has(Event::Kind kind) const;
+  // Nothing in it asks for a rollback: every version must end promoted.
+  bool AllIsWell() const;
+};
+
+// The same seed gives the same plan. `setup`: instead of the drawn one.
+Plan DrawPlan(uint64_t seed, const Setup* setup = nullptr);
+std::string Describe(const Event& event);
+std::string Describe(const Plan& plan);
+std::string GuardYaml(const Plan& plan);
+sim::RevisionBehaviour BehaviourOf(Quality quality);
+
+}  // namespace rollguard::simulation
