@@ -35,7 +35,7 @@ class Reader {
   Status ReadTimes() {
     auto now = proof::ParseMoment(options_.Get("--now", "now"), SystemClock().Now());
     if (!now) return Usage(StrCat("--now ", Quote(options_.Get("--now")), " is no time"));
-    now_ = *now;
+    now_ = std::chrono::floor<std::chrono::seconds>(*now);
     for (auto [name, out] : {std::pair("--length", &length_), std::pair("--step", &step_),
                              std::pair("--since", &since_), std::pair("--last", &last_)}) {
       if (!options_.Has(name)) continue;

@@ -255,9 +255,12 @@ class Builder : public YAML::EventHandler {
   void CheckRoot(SourceSpan span) {
     if (!stack_.empty() || root_line_ != 0) return;
     root_line_ = span.line;
-    if (++roots_ > 1 && !MarkerBetween(last_line_, span.line))
+    // Behind an end marker it may also stand where it is and find documents without end.
+    bool stuck = span.line == last_root_.line && span.column == last_root_.column;
+    if (++roots_ > 1 && (stuck || !MarkerBetween(last_line_, span.line)))
       Refuse(span, "content after the end of the document (a new document begins with ---)");
     last_line_ = std::max(last_line_, span.line);
+    last_root_ = span;
   }
 
   bool MarkerBetween(uint32_t after, uint32_t up_to) const {
@@ -281,6 +284,7 @@ class Builder : public YAML::EventHandler {
   size_t duplicates_ = 0;
   uint32_t root_line_ = 0;
   uint32_t last_line_ = 0;
+  SourceSpan last_root_;
 };
 
 // What yaml-cpp says, in words that help.

@@ -184,6 +184,31 @@ tests:
       "0 passed, 1 failed\n");
 }
 
+TEST_CASE("annotations may use the server's own labels", "[proof][ruletest]") {
+  Ran ran = RunTests(R"(rule_files: [r.yaml]
+tests:
+  - external_labels: {cluster: eu}
+    input_series: [{series: 'up{job="a"}', values: '0 0'}]
+    alert_rule_test:
+      - eval_time: 1m
+        alertname: Down
+        exp_alerts:
+          - exp_labels: {job: a, at: eu}
+            exp_annotations: {where: "eu eu  a"}
+)",
+                     {}, {{"dir/r.yaml", R"(groups:
+  - name: g
+    rules:
+      - alert: Down
+        expr: up == 0
+        labels: {at: "{{ $externalLabels.cluster }}"}
+        annotations:
+          where: "{{ $externalLabels.cluster }} {{ .ExternalLabels.cluster }} {{ $externalLabels.no }} {{ .Labels.job }}"
+)"}});
+  CHECK(ran.problems == "");
+  CHECK(RenderText({ran.report}) == "1 passed, 0 failed\n");
+}
+
 TEST_CASE("what is wrong with a test file is said at its place", "[proof][ruletest]") {
   const struct {
     const char* text;

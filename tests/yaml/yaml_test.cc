@@ -113,6 +113,8 @@ TEST_CASE("yaml: what is refused, and where") {
       {"content after a flow root", "{a: 1}\nb: 2\n",
        "{a: int \"1\"} ! 2:1+1 content after the end of the document (a new document begins with "
        "---)"},
+      {"content after an end marker", "a:\n... &1,",
+       "{a: null} ! 2:7+1 content after the end of the document (a new document begins with ---)"},
       {"self reference", "a: &x [*x]\n", "1:8+1 an alias refers to the value it stands in"},
       {"unknown alias", "a: *x\n", "1:4+1 the referenced anchor is not defined"},
       {"tab", "a:\n\tb: 1\n", "2:1+1 a tab cannot indent YAML; use spaces"},
