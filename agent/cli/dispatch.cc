@@ -6,6 +6,7 @@
 #include "agent/base/diagnostic.h"
 #include "agent/base/text.h"
 #include "agent/cli/command.h"
+#include "agent/cli/manual.h"
 
 namespace rollguard::cli {
 namespace {
@@ -49,7 +50,7 @@ int PrintGroup(std::FILE* out, const std::vector<const Command*>& group, int cod
 }
 
 int Unknown(std::string_view word) {
-  std::vector<std::string_view> names;
+  std::vector<std::string_view> names = {"help"};
   for (const Command& c : Commands()) names.push_back(c.name.substr(0, c.name.find(' ')));
   std::string message = StrCat("rollguard: unknown command ", Quote(word), Suggestion(word, names),
                                "\n", "`rollguard --help` lists the commands.\n");
@@ -65,11 +66,27 @@ int RunCommand(const Command& command, std::span<const std::string_view> args) {
 
 }  // namespace
 
+namespace {
+
+// `rollguard help COMMAND` is `rollguard COMMAND --help`.
+int Help(std::span<const std::string_view> args) {
+  if (args[0] == "--markdown") {
+    std::fputs(Manual().c_str(), stdout);
+    return kOk;
+  }
+  std::vector<std::string_view> asked(args.begin(), args.end());
+  asked.push_back("--help");
+  return Main(asked);
+}
+
+}  // namespace
+
 int Main(std::span<const std::string_view> args) {
   if (args.empty()) {
     PrintOverview(stderr);
     return kUsage;
   }
+  if (args[0] == "help" && args.size() > 1) return Help(args.subspan(1));
   if (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
     PrintOverview(stdout);
     return kOk;

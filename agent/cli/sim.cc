@@ -23,8 +23,9 @@ constexpr std::string_view kHelp = R"(usage: rollguard sim [--port N] [--load PA
 
 Serves a simulated Kubernetes cluster over plain HTTP on the loopback interface, in real time:
 Deployments, StatefulSets, DaemonSets, Jobs and HPAs run, pods become ready, crash or fail to pull
-their image, traffic follows the routes, /metrics shows what a Prometheus would scrape. For trying
-rollguard without a cluster; it checks no credentials.
+their image, traffic follows the routes. /metrics shows what a Prometheus would scrape, and the same
+address answers PromQL like a Prometheus of its own. For trying rollguard without a cluster; it
+checks no credentials.
 
 options:
   --port N       listen here (default: any free port; it is printed)

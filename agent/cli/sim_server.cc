@@ -12,8 +12,8 @@
 #include <thread>
 
 #include "agent/base/text.h"
+#include "agent/cli/sim_prometheus.h"
 #include "agent/sim/api_http.h"
-#include "agent/sim/text_sink.h"
 
 namespace rollguard::cli {
 namespace {
@@ -60,6 +60,7 @@ struct SimServer::Impl {
         clock(c),
         options(std::move(o)),
         http(w.api()),
+        metrics(w.scheduler()),
         wall_start(c.Monotonic()),
         virtual_start(w.scheduler().Now()) {}
 
@@ -79,7 +80,7 @@ struct SimServer::Impl {
   const Clock& clock;
   SimServerOptions options;
   sim::ApiHttp http;
-  sim::TextSink metrics;
+  SimPrometheus metrics;
   std::chrono::nanoseconds wall_start;
   Time virtual_start;
   std::mutex mutex;
@@ -133,6 +134,12 @@ void SimServer::Impl::Answer(const httplib::Request& request, httplib::Response&
   CatchUp();
   if (converted.path == "/metrics")
     return response.set_content(metrics.Page(), "text/plain; version=0.0.4");
+  if (SimPrometheus::Serves(converted.path)) {
+    auto param = [&request](const char* name) { return request.get_param_value(name); };
+    SimPrometheus::Answer answer = metrics.Ask(converted.path, param);
+    response.status = answer.status;
+    return response.set_content(answer.body, "application/json");
+  }
   sim::ApiHttpResponse answer = http.Handle(converted);
   response.status = answer.status;
   if (answer.watch) return Watch(converted, response);

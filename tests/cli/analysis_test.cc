@@ -1,62 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // `rollguard analysis judge|run` and `rollguard compare` from the outside: texts, JSON, exit codes.
-#include <unistd.h>
-
-#include <cstdio>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "agent/base/json.h"
 #include "agent/cli/command.h"
+#include "tests/cli/call.h"
 #include "tests/support/catch.h"
 
 namespace rollguard::cli {
 namespace {
-
-struct Outcome {
-  int code = -1;
-  std::string out;
-};
-
-// Runs a command with what it writes to the standard output caught in a file.
-Outcome Call(std::vector<std::string> args) {
-  std::vector<std::string_view> views(args.begin(), args.end());
-  std::FILE* file = std::tmpfile();
-  REQUIRE(file != nullptr);
-  std::fflush(stdout);
-  int saved = dup(STDOUT_FILENO);
-  dup2(fileno(file), STDOUT_FILENO);
-  Outcome outcome;
-  outcome.code = Main(views);
-  std::fflush(stdout);
-  dup2(saved, STDOUT_FILENO);
-  close(saved);
-  std::rewind(file);
-  char buffer[4096];
-  for (size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, file)) > 0;)
-    outcome.out.append(buffer, n);
-  std::fclose(file);
-  return outcome;
-}
-
-// A file that goes when the test does.
-class TempFile {
- public:
-  explicit TempFile(const std::string& text) {
-    char name[] = "/tmp/rollguard-cli-XXXXXX";
-    int fd = mkstemp(name);
-    REQUIRE(fd >= 0);
-    close(fd);
-    path_ = name;
-    std::ofstream(path_) << text;
-  }
-  ~TempFile() { std::remove(path_.c_str()); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::string Source(const std::string& path) {
   return std::string(ROLLGUARD_SOURCE_DIR) + "/" + path;
