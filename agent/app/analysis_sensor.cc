@@ -38,7 +38,9 @@ struct AnalysisSensor::Active {
 
 AnalysisSensor::AnalysisSensor(Timers& timers, const Clock& clock, MetricsSources& sources,
                                Cluster& cluster, HttpClient* http)
-    : timers_(timers), clock_(clock), sources_(sources), cluster_(cluster), http_(http) {}
+    : timers_(timers), clock_(clock), sources_(sources), cluster_(cluster), http_(http) {
+  if (http != nullptr) servers_ = std::make_unique<TemplateSources>(*http, timers, clock);
+}
 
 AnalysisSensor::~AnalysisSensor() {
   while (!runs_.empty()) Forget(runs_.begin()->first);
@@ -149,33 +151,50 @@ void AnalysisSensor::Ask(const ActivePtr& active, size_t metric) {
   std::visit([&](const auto& r) { Carry(active, metric, r); }, *request);
 }
 
+// The template's own server, or one of the agent's. Where there is no network (rehearsals), the
+// agent's default stands for every address.
+Expected<MetricsSource*> AnalysisSensor::SourceOf(const analysis::PrometheusQuery& query) {
+  const bool own = !query.headers.empty() || query.insecure || query.authentication.basic ||
+                   query.authentication.oauth2;
+  if (query.address.empty() && own) {
+    return Error(ErrorCode::kInvalid,
+                 "headers, authentication and insecure belong to an address: name one, or set them "
+                 "with the source in the agent's configuration");
+  }
+  if (!query.address.empty() && servers_ != nullptr) return servers_->Find(query);
+  const std::string name = query.address.empty() ? query.source : std::string();
+  MetricsSource* source = sources_.Find(name);
+  if (source == nullptr) return Error(ErrorCode::kInvalid, sources_.Trouble(name));
+  return source;
+}
+
 void AnalysisSensor::Carry(const ActivePtr& active, size_t metric,
                            const analysis::PrometheusQuery& query) {
-  const std::string& name = query.address.empty() ? query.source : query.address;
-  MetricsSource* source = sources_.Find(name);
-  if (source == nullptr) {
-    Answered(active, metric, Error(ErrorCode::kInvalid, sources_.Trouble(name)));
+  auto source = SourceOf(query);
+  if (!source) {
+    Answered(active, metric, source.error());
     return;
   }
+  const std::string name = query.address.empty() ? query.source : query.address;
   MetricQuery ask{.query = query.query, .at = query.at, .range = {}, .timeout = query.timeout};
   if (query.range)
     ask.range = MetricQuery::Range{query.range->start, query.range->end, query.range->step};
-  source->Query(std::move(ask),
-                [this, weak = std::weak_ptr(active), metric, name](Expected<MetricAnswer> answer) {
-                  sources_.Note(name, answer ? Status() : Status(answer.error()));
-                  auto held = weak.lock();
-                  if (!held) return;
-                  if (answer && answer->suspect) {
-                    Answered(held, metric,
-                             Error(ErrorCode::kUnavailable,
-                                   StrCat("the answer is partial: ",
-                                          answer->warnings.empty() ? "" : answer->warnings[0])));
-                  } else {
-                    Answered(held, metric,
-                             answer ? analysis::AnswerFrom(answer->value)
-                                    : Expected<analysis::Answer>(answer.error()));
-                  }
-                });
+  (*source)->Query(std::move(ask), [this, weak = std::weak_ptr(active), metric,
+                                    name](Expected<MetricAnswer> answer) {
+    sources_.Note(name, answer ? Status() : Status(answer.error()));
+    auto held = weak.lock();
+    if (!held) return;
+    if (answer && answer->suspect) {
+      Answered(held, metric,
+               Error(ErrorCode::kUnavailable,
+                     StrCat("the answer is partial: ",
+                            answer->warnings.empty() ? "" : answer->warnings[0])));
+    } else {
+      Answered(held, metric,
+               answer ? analysis::AnswerFrom(answer->value)
+                      : Expected<analysis::Answer>(answer.error()));
+    }
+  });
 }
 
 void AnalysisSensor::Carry(const ActivePtr& active, size_t metric,
@@ -192,25 +211,21 @@ void AnalysisSensor::Carry(const ActivePtr& active, size_t metric,
   out.headers = request.headers;
   out.body = request.body;
   out.timeout = request.timeout;
-  if (request.insecure) {
-    auto tls = std::make_shared<TlsOptions>();
-    tls->insecure = true;
-    out.tls = tls;
-  }
-  http_->Send(std::move(out), [this, weak = std::weak_ptr(active), metric,
-                               path = request.json_path](Expected<HttpResponse> response) {
-    auto held = weak.lock();
-    if (!held) return;
-    if (!response) {
-      Answered(held, metric, response.error());
-    } else if (response->status < 200 || response->status >= 300) {
-      Answered(held, metric,
-               Error(ErrorCode::kUnavailable,
-                     StrCat("received non 2xx response code: ", response->status)));
-    } else {
-      Answered(held, metric, analysis::AnswerFromWeb(response->body, path));
-    }
-  });
+  servers_->Send(std::move(out), request.authentication, request.insecure,
+                 [this, weak = std::weak_ptr(active), metric,
+                  path = request.json_path](Expected<HttpResponse> response) {
+                   auto held = weak.lock();
+                   if (!held) return;
+                   if (!response) {
+                     Answered(held, metric, response.error());
+                   } else if (response->status < 200 || response->status >= 300) {
+                     Answered(held, metric,
+                              Error(ErrorCode::kUnavailable,
+                                    StrCat("received non 2xx response code: ", response->status)));
+                   } else {
+                     Answered(held, metric, analysis::AnswerFromWeb(response->body, path));
+                   }
+                 });
 }
 
 void AnalysisSensor::Carry(const ActivePtr& active, size_t metric,

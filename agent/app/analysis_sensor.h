@@ -11,6 +11,7 @@
 #include "agent/analysis/run.h"
 #include "agent/app/controller.h"
 #include "agent/app/metrics_sources.h"
+#include "agent/app/template_sources.h"
 #include "agent/ports/http_client.h"
 
 namespace rollguard::app {
@@ -39,6 +40,7 @@ class AnalysisSensor : public Sensor, public AnalysisActions {
   void Measure(const ActivePtr& active, size_t metric);
   void ReadSecrets(const ActivePtr& active, size_t metric);
   void Ask(const ActivePtr& active, size_t metric);
+  Expected<MetricsSource*> SourceOf(const analysis::PrometheusQuery& query);
   void Carry(const ActivePtr& active, size_t metric, const analysis::PrometheusQuery& query);
   void Carry(const ActivePtr& active, size_t metric, const analysis::WebRequest& request);
   void Carry(const ActivePtr& active, size_t metric, const analysis::JobRequest& request);
@@ -50,6 +52,7 @@ class AnalysisSensor : public Sensor, public AnalysisActions {
   MetricsSources& sources_;
   Cluster& cluster_;
   HttpClient* http_;
+  std::unique_ptr<TemplateSources> servers_;  // null: no network here
   Controller* controller_ = nullptr;
   std::map<std::string, std::map<std::string, ActivePtr>> runs_;  // guard -> run id
 };
