@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workloads of other controllers: an Argo Rollout is told by patches, a Flagger Canary asks.
+#include "tests/release/scene.h"
+
+namespace rollguard::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using release::Command;
+using release::FlaggerGate;
+using release::FlaggerHook;
+using release::Phase;
+using release::Signal;
+
+std::string ExternalGuard(const std::string& controller, const std::string& more,
+                          const std::string& rest = "") {
+  const bool argo = controller == "argo";
+  return StrCat(
+      "apiVersion: rollguard.dev/v1alpha1\nkind: Guard\nmetadata: {name: checkout, "
+      "namespace: shop}\nspec:\n  target: {apiVersion: ",
+      argo ? "argoproj.io/v1alpha1, kind: Rollout" : "flagger.app/v1beta1, kind: Canary",
+      ", name: checkout}\n  rollback: {verify: {for: 10s}, cooldown: 0s}\n  strategy: "
+      "{external: {controller: ",
+      controller, more, "}}\n", rest);
+}
+
+// The object as its controller would keep it; the test plays the controller.
+struct Theirs : Drive {
+  explicit Theirs(const std::string& yaml) : Drive(yaml) {
+    AddType("argoproj.io", "v1alpha1", "rollouts", "Rollout");
+    AddType("flagger.app", "v1beta1", "canaries", "Canary");
+    argo = guard.target.kind == "Rollout";
+    Load(StrCat(R"({"apiVersion":")", guard.target.api_version, R"(","kind":")", guard.target.kind,
+                R"(","metadata":{"name":"checkout","namespace":"shop"},"spec":{"template":
+                {"metadata":{"labels":{"app":"checkout"}},"spec":{"containers":[{"name":"app",
+                "image":"shop/checkout:v2"}]}}}})"));
+    Says("v1", "v1", "Healthy");
+    Run(2s);
+    REQUIRE(state.phase == Phase::kIdle);
+  }
+
+  void Patch(const std::string& body, const char* subresource) {
+    ClusterRequest request;
+    request.verb = Verb::kPatch;
+    request.type =
+        world.api().types().FindKind(argo ? "argoproj.io" : "flagger.app", guard.target.kind)->type;
+    request.ns = "shop";
+    request.name = "checkout";
+    request.subresource = subresource;
+    request.body = *ParseJson(body);
+    auto done = world.api().Call(request);
+    if (!done) FAIL(done.error().message);
+  }
+  void Says(const std::string& current, const std::string& stable, const std::string& phase) {
+    Patch(argo ? StrCat(R"({"status":{"currentPodHash":")", current, R"(","stableRS":")", stable,
+                        R"(","phase":")", phase, "\"}}")
+               : StrCat(R"({"status":{"lastAppliedSpec":")", current, R"(","lastPromotedSpec":")",
+                        stable, R"(","phase":")", phase, "\"}}"),
+          "status");
+  }
+  void StableReplicaSet() {
+    const Json rollout = Get("Rollout", "checkout");
+    Load(StrCat(R"({"apiVersion":"apps/v1","kind":"ReplicaSet","metadata":{"name":"checkout-v1",
+      "namespace":"shop","labels":{"rollouts-pod-template-hash":"v1"},"ownerReferences":[{
+      "apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","name":"checkout","controller":true,
+      "uid":")",
+                rollout.At("metadata", "uid").Str(),
+                R"("}]},"spec":{"replicas":0,"selector":{"matchLabels":{"app":"checkout"}},
+      "template":{"metadata":{"labels":{"app":"checkout","rollouts-pod-template-hash":"v1"}},
+      "spec":{"containers":[{"name":"app","image":"shop/checkout:v1"}]}}}})"));
+  }
+  const Json Status() { return Get(guard.target.kind, "checkout").At("status"); }
+  const Json Spec() { return Get(guard.target.kind, "checkout").At("spec"); }
+  void Bad() {
+    signals = {Make("Bad", spec::TriggerAction::kRollback, spec::RuleSeverity::kCritical)};
+  }
+  void CheckSound() {
+    INFO(Join(trace, "\n"));
+    CHECK(violations == std::vector<std::string>{});
+    CHECK(Quiet() == 0);
+  }
+  bool argo = true;
+};
+
+TEST_CASE("argo: a good release is watched, and promoted past its pauses when that is wanted") {
+  Theirs theirs(ExternalGuard("argo", ", promote: true"));
+  theirs.Says("v2", "v1", "Progressing");
+  theirs.Run(2s);
+  CHECK(theirs.state.phase == Phase::kProgressing);
+  theirs.Patch(R"({"status":{"phase":"Paused","pauseConditions":[{"reason":"CanaryPauseStep"}]}})",
+               "status");
+  theirs.extra.blind = "metrics do not answer";
+  theirs.Run(2s);
+  CHECK(theirs.Status().Find("pauseConditions") != nullptr);
+  theirs.extra.blind.clear();
+  theirs.Run(2s);
+  CHECK(theirs.Status().Find("pauseConditions") == nullptr);
+  theirs.Says("v2", "v2", "Healthy");
+  theirs.Run(2s);
+  CHECK(theirs.state.last->outcome == "promoted");
+  CHECK(theirs.state.stable == "v2");
+  theirs.CheckSound();
+}
+
+TEST_CASE("argo: a bad release is aborted, undone or paused") {
+  struct Row {
+    const char* on_bad;
+    const char* outcome;
+  };
+  for (const Row& row :
+       {Row{"abort", "rolledBack"}, Row{"undo", "rolledBack"}, Row{"pause", "failed"}}) {
+    INFO(row.on_bad);
+    Theirs theirs(ExternalGuard("argo", StrCat(", onBad: ", row.on_bad)));
+    theirs.StableReplicaSet();
+    theirs.Says("v2", "v1", "Progressing");
+    theirs.Run(2s);
+    theirs.Bad();
+    theirs.Run(2s);
+    const std::string what = row.on_bad;
+    CHECK(theirs.Status().At("abort").BoolOr(false) == (what == "abort"));
+    CHECK(theirs.Spec().At("paused").BoolOr(false) == (what == "pause"));
+    const Json pods = theirs.Spec().At("template");
+    CHECK(pods.At("spec", "containers").At(0).At("image").Str() ==
+          (what == "undo" ? "shop/checkout:v1" : "shop/checkout:v2"));
+    CHECK(pods.At("metadata", "labels").Find("rollouts-pod-template-hash") == nullptr);
+    if (what == "undo") theirs.Says("v1", "v1", "Healthy");
+    theirs.signals.clear();
+    theirs.Run(15s);
+    REQUIRE(theirs.state.last.has_value());
+    CHECK(theirs.state.last->outcome == row.outcome);
+    CHECK(theirs.state.Quarantined("v2", theirs.world.scheduler().Now()) != nullptr);
+    theirs.CheckSound();
+  }
+}
+
+TEST_CASE("argo: what people say") {
+  Theirs theirs(ExternalGuard("argo", ""));
+  theirs.Says("v2", "v1", "Paused");
+  theirs.Run(2s);
+  CHECK(theirs.Say(Command::Verb::kPause).accepted);
+  theirs.Run(2s);
+  CHECK(theirs.Spec().At("paused").BoolOr(false));
+  CHECK(theirs.Say(Command::Verb::kResume).accepted);
+  theirs.Run(2s);
+  CHECK_FALSE(theirs.Spec().At("paused").BoolOr(true));
+  CHECK(theirs.Say(Command::Verb::kPromote, "", true).accepted);
+  theirs.Run(2s);
+  CHECK(theirs.Status().At("promoteFull").BoolOr(false));
+  CHECK(theirs.Say(Command::Verb::kAbort).accepted);
+  theirs.Run(15s);
+  CHECK(theirs.Status().At("abort").BoolOr(false));
+  CHECK(theirs.state.last->outcome == "rolledBack");
+  CHECK(theirs.Say(Command::Verb::kRetry).accepted);
+  theirs.Run(2s);
+  CHECK_FALSE(theirs.Status().At("abort").BoolOr(true));
+  CHECK(theirs.state.phase == Phase::kProgressing);
+}
+
+TEST_CASE("argo: what may not start is paused until it may; a revert ends that too") {
+  for (const bool reverted : {false, true}) {
+    Theirs theirs(ExternalGuard("argo", ""));
+    theirs.extra.start.frozen = "weekend";
+    theirs.Says("v2", "v1", "Progressing");
+    theirs.Run(3s);
+    CHECK(theirs.state.blocked_by == "frozen: weekend");
+    CHECK(theirs.Spec().At("paused").BoolOr(false));
+    if (reverted) {
+      theirs.Says("v1", "v1", "Healthy");
+    } else {
+      theirs.extra.start.frozen.clear();
+    }
+    theirs.Run(3s);
+    CHECK_FALSE(theirs.Spec().At("paused").BoolOr(true));
+    CHECK(theirs.state.release.has_value() == !reverted);
+    theirs.CheckSound();
+  }
+}
+
+TEST_CASE("argo: images that are refused are taken back at once") {
+  Theirs theirs(ExternalGuard("argo", "", "  artifacts: {requireDigest: true}\n"));
+  theirs.extra.start.artifacts = {release::StartView::Artifacts::State::kRefused, "not pinned"};
+  theirs.Says("v2", "v1", "Progressing");
+  theirs.Run(3s);
+  CHECK(theirs.Status().At("abort").BoolOr(false));
+  theirs.Run(15s);
+  CHECK(theirs.state.last->reason == "not pinned");
+}
+
+TEST_CASE("flagger: its gates open and shut with what is decided, and say why") {
+  Theirs theirs(ExternalGuard("flagger", ""));
+  auto go = [&] { return FlaggerGate(theirs.state, FlaggerHook::kConfirm); };
+  auto back = [&] { return FlaggerGate(theirs.state, FlaggerHook::kRollback); };
+  CHECK(go());
+  CHECK_FALSE(back());
+  theirs.extra.start.frozen = "weekend";
+  theirs.Says("v2", "v1", "Progressing");
+  theirs.Run(2s);
+  CHECK_FALSE(go());
+  CHECK(release::FlaggerReason(theirs.state, FlaggerHook::kConfirm) == "frozen: weekend");
+  theirs.extra.start.frozen.clear();
+  theirs.Run(2s);
+  CHECK(go());
+  theirs.extra.blind = "metrics do not answer";
+  theirs.Run(2s);
+  CHECK_FALSE(go());
+  theirs.extra.blind.clear();
+  CHECK(theirs.Say(Command::Verb::kPause).accepted);
+  theirs.Run(2s);
+  CHECK_FALSE(go());
+  CHECK(theirs.Say(Command::Verb::kResume).accepted);
+  theirs.Run(2s);
+  CHECK(go());
+  theirs.Bad();
+  theirs.Run(2s);
+  CHECK(back());
+  CHECK_FALSE(go());
+  theirs.Says("v2", "v1", "Failed");
+  theirs.signals.clear();
+  theirs.Run(15s);
+  CHECK(theirs.state.last->outcome == "rolledBack");
+  CHECK_FALSE(back());
+  theirs.CheckSound();
+}
+
+}  // namespace
+}  // namespace rollguard::testing
