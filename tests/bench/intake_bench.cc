@@ -180,10 +180,13 @@ struct Agent {
                                .executor = [](std::function<void()> fn) { fn(); }};
     controller = std::make_unique<app::Controller>(std::move(ports), app::ControllerParts{});
     desk.Attach(controller.get());
-    app::RegisterIntake(router,
-                        {.intake = &intake, .clock = &clock, .identify = [](const http::Request&) {
-                           return Expected<std::string>(std::string("alertmanager"));
-                         }});
+    app::IntakeRoutes routes;
+    routes.intake = &intake;
+    routes.clock = &clock;
+    routes.identify = [](const http::Request&) {
+      return Expected<std::string>(std::string("alertmanager"));
+    };
+    app::RegisterIntake(router, std::move(routes));
     server = std::make_unique<http::Server>(http::ServerOptions{.workers = 8}, router, clock);
   }
 
@@ -196,14 +199,33 @@ struct Agent {
 
 struct Result {
   double p50 = 0, p99 = 0, max = 0;
-  size_t sent = 0, kept = 0, refused = 0, idle_alive = 0, shut = 0;
+  size_t sent = 0, kept = 0, refused = 0, idle_alive = 0, idle_shut = 0, shut = 0;
   double seconds = 0;
 };
 
-// Idle connections answer in the end as if nothing had happened.
-size_t StillAlive(const std::vector<int>& idle) {
+// Holds connections open that say nothing; the server shuts them after a while, and they come back.
+void HoldIdle(uint16_t port, std::vector<int>& open, const std::atomic<bool>& stop,
+              std::atomic<size_t>& shut) {
+  while (!stop) {
+    for (int& fd : open) {
+      char byte = 0;
+      bool closed = fd >= 0 && ::recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+      if (closed) {
+        ::close(fd);
+        fd = -1;
+        ++shut;
+      }
+      if (fd < 0) fd = Connect(port);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+}
+
+// How many answer as if nothing had happened.
+size_t Answering(const std::vector<int>& idle) {
   size_t alive = 0;
   for (int fd : idle) {
+    if (fd < 0) continue;
     if (Exchange(fd, "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n") == 404) ++alive;
     ::close(fd);
   }
@@ -214,10 +236,11 @@ Result Play(const Plan& plan) {
   Agent agent;
   Result result;
   if (!agent.Start()) return result;
-  std::vector<int> idle;
-  for (int i = 0; i < plan.idle; ++i) idle.push_back(Connect(agent.server->port()));
+  std::vector<int> idle(static_cast<size_t>(plan.idle), -1);
+  for (int& fd : idle) fd = Connect(agent.server->port());
   std::atomic<bool> stop{false};
-  std::atomic<size_t> shut{0};
+  std::atomic<size_t> shut{0}, idle_shut{0};
+  std::thread holder([&] { HoldIdle(agent.server->port(), idle, stop, idle_shut); });
   std::thread slow;
   if (plan.slow > 0)
     slow = std::thread([&] { Slowloris(agent.server->port(), plan.slow, stop, shut); });
@@ -231,6 +254,7 @@ Result Play(const Plan& plan) {
   for (std::thread& sender : senders) sender.join();
   result.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
   stop = true;
+  holder.join();
   if (slow.joinable()) slow.join();
   std::vector<double> all;
   for (const Figures& f : figures) {
@@ -242,7 +266,8 @@ Result Play(const Plan& plan) {
   result.p99 = Percentile(all, 0.99);
   result.max = Percentile(all, 1);
   result.shut = shut;
-  result.idle_alive = StillAlive(idle);
+  result.idle_shut = idle_shut;
+  result.idle_alive = Answering(idle);
   (void)agent.history.Flush(std::chrono::seconds(30));
   auto kept = agent.history.Find({.kind = "alert", .limit = 10'000'000});
   result.kept = kept ? kept->size() : 0;
@@ -267,8 +292,10 @@ void Print(const char* name, const Plan& plan, const Result& r, bool json) {
   std::printf(
       "%-34s %7.0f alerts/s in posts of %d: sent %zu, kept %zu, refused and sent again %zu\n", name,
       static_cast<double>(r.sent) / r.seconds, plan.per_post, r.sent, r.kept, r.refused);
-  std::printf("%-34s p50 %.1f ms, p99 %.1f ms, max %.1f ms; idle connections alive %zu of %d", "",
-              r.p50, r.p99, r.max, r.idle_alive, plan.idle);
+  std::printf(
+      "%-34s p50 %.1f ms, p99 %.1f ms, max %.1f ms; idle connections answering %zu of %d (shut %zu "
+      "times)",
+      "", r.p50, r.p99, r.max, r.idle_alive, plan.idle, r.idle_shut);
   if (plan.slow > 0) std::printf("; slow ones shut %zu times", r.shut);
   std::puts("");
 }
