@@ -73,6 +73,7 @@ http::Response Service::GetFleet(Call& call) {
   std::string why = parts_.not_ready ? parts_.not_ready() : "";
   Json out = Json::Obj({{"cluster", parts_.cluster_name},
                         {"version", parts_.version},
+                        {"now", FormatRfc3339(parts_.clock->Now())},
                         {"ready", why.empty()},
                         {"guards", guards},
                         {"releasing", releasing},
