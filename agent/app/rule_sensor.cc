@@ -341,9 +341,12 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
     signal.action = track.rule.action;
     signal.severity = track.rule.severity;
     if (track.compare) {
-      signal.state = track.compare->alarmed   ? release::Signal::State::kFiring
-                     : track.compare->no_data ? release::Signal::State::kNoData
-                                              : release::Signal::State::kOk;
+      // With all traffic on one track there is nothing to compare with, and that is what was
+      // wanted: it must not hold the bake for ever.
+      bool one_sided = found->second->leaving || state.release->weight >= 100;
+      signal.state = track.compare->alarmed                 ? release::Signal::State::kFiring
+                     : track.compare->no_data && !one_sided ? release::Signal::State::kNoData
+                                                            : release::Signal::State::kOk;
       signal.reason = StrCat(track.rule.name, ": ", track.compare->message);
       signal.since = track.compare->alarmed_at;
       signal.evidence = analysis::ToJson(*track.compare, track.alpha);
