@@ -342,9 +342,11 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
     signal.severity = track.rule.severity;
     if (track.compare) {
       // With all traffic on one track there is nothing to compare with, and that is what was
-      // wanted: it must not hold the bake for ever.
+      // wanted: it must not hold the bake for ever. An alarm stands for the whole release; once the
+      // candidate has gone it must not be read as if the trigger were still there.
       bool one_sided = found->second->leaving || state.release->weight >= 100;
-      signal.state = track.compare->alarmed                 ? release::Signal::State::kFiring
+      bool gone = found->second->leaving && state.release->weight <= 0;
+      signal.state = track.compare->alarmed && !gone        ? release::Signal::State::kFiring
                      : track.compare->no_data && !one_sided ? release::Signal::State::kNoData
                                                             : release::Signal::State::kOk;
       signal.reason = StrCat(track.rule.name, ": ", track.compare->message);
