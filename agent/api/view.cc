@@ -104,6 +104,11 @@ std::string ReasonOf(const Shown& s) {
   if (s.state.phase == Phase::kPending && !s.state.blocked_by.empty()) return s.state.blocked_by;
   if (s.state.release) {
     const release::ReleaseState& rel = *s.state.release;
+    if (auto approval = PendingApproval(s.guard, s.state); approval && !rel.paused) {
+      return StrCat("waits for approval, ", rel.scratch.votes.size(), " of ", approval->required,
+                    rel.trigger ? StrCat(": ", rel.trigger->reason) : "");
+    }
+    if (StateWord(s) == "waiting") return "waits until someone promotes";
     if (s.state.phase == Phase::kHeld && !rel.held_reason.empty()) return rel.held_reason;
     if (rel.trigger && !rel.trigger->reason.empty()) return rel.trigger->reason;
     if (rel.paused && !rel.pause_reason.empty()) return StrCat("paused: ", rel.pause_reason);

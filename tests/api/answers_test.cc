@@ -110,6 +110,7 @@ TEST_CASE("answers are as the document says, through a good and a bad release", 
   CHECK(gate.At("approval", "groups").At(0).Str() == "sre");
   CHECK(gate.At("summary", "estimatedCompletion").is_null());
   CHECK(gate.At("summary", "weight").IntOr(0) == 20);
+  CHECK(gate.At("summary", "reason").Str() == "waits for approval, 0 of 1");
   CHECK(gate.At("steps").At(0).At("state").Str() == "done");
   CHECK(gate.At("steps").At(2).At("state").Str() == "current");
   CHECK(gate.At("evidence").size() >= 4);
@@ -143,6 +144,7 @@ TEST_CASE("answers are as the document says, through a good and a bad release", 
   Json back = ask("getGuard", "/api/v1/guards/shop/search");
   CHECK(back.At("summary", "last", "outcome").Str() == "rolledBack");
   CHECK(back.At("summary", "reason").Str().find("Error") != std::string::npos);
+  CHECK(back.At("summary", "reason").Str().find("probably not the cause") == std::string::npos);
   CHECK(back.At("quarantine").size() == 1);
   CHECK_FALSE(Action(back, "retry").empty());
   Json releases = ask("listReleases", "/api/v1/releases?guard=shop/search");

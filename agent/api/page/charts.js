@@ -120,7 +120,7 @@ export function signalChart(set, signal) {
   const from = Math.min(...all.map(at));
   const to = Math.max(...all.map(at), from + 1000);
   const values = signal.points.flatMap((p) => [p.candidate, p.stable]).filter((v) => v !== null && v !== undefined);
-  const top = niceTop(Math.max(...values, signal.threshold ?? 0, 1e-9) * 1.05);
+  const top = niceTop(Math.max(0, ...values, signal.threshold ?? 0) * 1.05);
   const x = scale(from, to, PAD.left, WIDTH - PAD.right);
   const y = scale(0, top, HEIGHT - PAD.bottom, PAD.top);
   const share = scale(0, 100, HEIGHT - PAD.bottom, PAD.top);

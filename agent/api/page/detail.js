@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One guard: where its release is, why, and what can be done.
 
-import { ago, clock, h, left, number, span, swap, tidy, time } from "./dom.js";
+import { ago, clock, h, left, number, span, swap, tidy, time, words } from "./dom.js";
 import { scoreChart, signalChart } from "./charts.js";
 import { confirm } from "./dialogs.js";
 import { get, post } from "./session.js";
@@ -90,12 +90,12 @@ function towards(e) {
 
 function evidenceRow(e, said) {
   return h("tr", { class: e.state, "data-key": `e-${e.source}-${e.group || ""}-${e.name}` },
-    h("th", { scope: "row" }, e.name, h("small", {}, [e.source, e.group].filter(Boolean).join(" · "))),
+    h("th", { scope: "row" }, words(e.name), h("small", {}, [e.source, e.group].filter(Boolean).join(" · "))),
     h("td", { "data-label": "verdict" }, verdictBadge(e.state), e.since && e.state !== "ok" ? h("small", {}, ` since ${clock(e.since)}`) : ""),
     h("td", { class: "num", "data-label": "value" }, e.text || number(e.value)),
     h("td", { class: "num", "data-label": "limit" }, limitOf(e), towards(e)),
     h("td", { "data-label": "does" }, e.action || "", e.severity ? h("small", {}, ` ${e.severity}`) : ""),
-    h("td", { class: "query", "data-label": "query" },
+    h("td", { class: "query" },
       e.query ? h("details", { "data-key": `q-${e.source}-${e.name}` }, h("summary", {}, "query"), h("code", {}, e.query), copyButton(e.query, said)) : h("small", {}, tidy(e.reason))));
 }
 
@@ -116,7 +116,7 @@ function comparison(guard) {
     h("thead", {}, h("tr", {}, ["signal", "candidate", "stable"].map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", {}, rows.map((e) => {
       const top = Math.max(e.comparison.candidate ?? 0, e.comparison.stable ?? 0, 1e-9);
-      return h("tr", {}, h("th", { scope: "row" }, e.name), bar(e.comparison.candidate, top, "candidate"), bar(e.comparison.stable, top, "stable"));
+      return h("tr", {}, h("th", { scope: "row" }, words(e.name)), bar(e.comparison.candidate, top, "candidate"), bar(e.comparison.stable, top, "stable"));
     }))));
 }
 

@@ -43,6 +43,8 @@ function morph(old, fresh) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   children(old, [...fresh.childNodes]);
+  // What was typed or chosen is a property, not an attribute.
+  if (old !== document.activeElement && (old.nodeName === "INPUT" || old.nodeName === "SELECT")) old.value = fresh.value;
 }
 
 const kind = (n) => n.nodeName + (n.handlers ? Object.keys(n.handlers).join() : "");
@@ -117,5 +119,7 @@ export function number(value) {
 }
 // Numbers in sentences, to four digits.
 export const tidy = (text) => (text || "").replace(/\d+\.\d{5,}(e[-+]?\d+)?/g, (n) => String(Number(Number(n).toPrecision(4))));
+// A name in camel case that may break between its words.
+export const words = (name) => name.split(/(?=[A-Z])/).flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part]));
 export const percent = (value) =>
   value === null || value === undefined ? "–" : `${number(value * 100)} %`;
