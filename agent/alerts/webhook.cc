@@ -200,6 +200,7 @@ Expected<PolledAlerts> ParsePolled(std::string_view body, const WebhookLimits& l
   PolledAlerts polled;
   for (size_t i = 0; i < document->size(); ++i) {
     Json item = document->At(i);
+    if (!item.is_object()) return Bad(StrCat("alerts[", i, "]"), "must be an object");
     std::string state = item.At("status", "state").Str();
     item.Set("status", "firing");  // the API lists only alerts that have not ended
     auto alert = ReadAlert(item, StrCat("alerts[", i, "]"), limits);

@@ -90,13 +90,19 @@ Tone ToneOfEvidence(const std::string& state) {
   return state == "waiting" ? Tone::kDim : Tone::kWarn;
 }
 
+// A rule's reason opens with its name, which has a column of its own.
+std::string WhyOf(const Json& e) {
+  const std::string reason = e.At("reason").Str(), name = e.At("name").Str() + ": ";
+  return reason.starts_with(name) ? reason.substr(name.size()) : reason;
+}
+
 std::string EvidenceText(const Json& evidence, const TextStyle& style) {
   if (evidence.size() == 0) return "";
   Table table({"  evidence", "name", "measured", "why"});
   for (const Json& e : evidence.items()) {
     const std::string state = e.At("state").Str();
     table.Add({StrCat("  ", Paint(state, ToneOfEvidence(state), style.colours)), e.At("name").Str(),
-               Measured(e), e.At("reason").Str()});
+               Measured(e), WhyOf(e)});
   }
   return table.Text(style.width).substr(2);
 }

@@ -247,7 +247,8 @@ std::vector<std::string> HoldReasons(const Context& c) {
   for (const Signal& signal : c.obs.signals) {
     if (signal.action == spec::TriggerAction::kObserve) continue;
     if (signal.state == Signal::State::kNoData || signal.state == Signal::State::kError) {
-      reasons.push_back(StrCat(signal.name, ": ", signal.reason));
+      const bool named = signal.reason.starts_with(signal.name);
+      reasons.push_back(named ? signal.reason : StrCat(signal.name, ": ", signal.reason));
     }
   }
   return reasons;

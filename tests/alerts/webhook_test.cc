@@ -85,6 +85,13 @@ TEST_CASE("polled alerts: suppressed ones are told apart", "[alerts]") {
   CHECK(polled->suppressed == std::vector<std::string>{"b"});
 }
 
+TEST_CASE("polled items that are no alerts are refused", "[alerts]") {
+  for (const char* body : {"[0\n]", "[null]", "[[]]", "[\"x\"]", "[{}]"}) {
+    INFO(body);
+    CHECK_FALSE(ParsePolled(body).ok());
+  }
+}
+
 TEST_CASE("one event is admitted once", "[alerts]") {
   Dedupe dedupe(2);
   Alert alert = ParseAlertmanager(PayloadWith(kAlert))->alerts[0];
