@@ -163,7 +163,8 @@ Status RealCluster::StartControllerManager() {
   std::vector<std::string> command = {
       program,
       StrCat("--kubeconfig=", kubeconfig_),
-      "--controllers=deployment,replicaset,statefulset,daemonset,job,endpoint,endpointslice,"
+      "--controllers=clusterrole-aggregation,deployment,replicaset,statefulset,daemonset,job,"
+      "endpoint,endpointslice,"
       "horizontalpodautoscaling,garbagecollector,namespace,disruption",
       "--leader-elect=false",
       "--secure-port=0",
