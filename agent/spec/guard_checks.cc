@@ -118,6 +118,14 @@ void CheckStrategy(Context& context, const CanaryStrategy& s, SourceSpan span) {
                   "candidate would get all traffic at once");
   CheckStepsOf(context, s.steps, s.routing);
   CheckServices(context, s.routing, s.stable_service, s.candidate_service);
+  const bool routed = std::any_of(s.routing.begin(), s.routing.end(), [](const Routing& r) {
+    return !std::holds_alternative<ReplicaRouting>(r.settings);
+  });
+  if (s.max_surge && routed)
+    context.Warning(span,
+                    "maxSurge does nothing here: it bounds the pods of a canary without a router; "
+                    "with one stable keeps its "
+                    "size for the way back and the candidate's pods come on top: leave it out");
 }
 
 void CheckStrategy(Context& context, const AbTestStrategy& s, SourceSpan span) {
@@ -193,12 +201,49 @@ void CheckReferences(Context& context, const Guard& guard) {
     context.Error(KeySpan(guard, "environment"), "\"environment\" needs \"policy\" beside it");
 }
 
+// What cannot be done to a workload that another controller moves.
+void CheckExternal(Context& context, const Guard& guard) {
+  const auto* external = std::get_if<ExternalStrategy>(&guard.strategy);
+  if (external == nullptr) return;
+  const bool flagger = external->controller == ExternalStrategy::Controller::kFlagger;
+  const std::string_view whose = flagger ? "Flagger's" : "Argo's";
+  auto refuse = [&](bool written, std::string_view key, std::string_view instead) {
+    if (written)
+      context.Error(KeySpan(guard, key), StrCat("\"", key,
+                                                "\" does nothing with the strategy "
+                                                "external: ",
+                                                instead));
+  };
+  const Hooks& h = guard.hooks;
+  const bool hooks =
+      !h.pre_release.empty() || !h.post_promote.empty() || !h.rollback.empty() || !h.verify.empty();
+  refuse(hooks, "hooks", StrCat("use ", whose, " own hooks or analysis jobs"));
+  // These may come with a policy that serves other guards too.
+  if (guard.rollback_window.revisions > 0)
+    context.Warning(KeySpan(guard, "rollbackWindow"),
+                    StrCat("\"rollbackWindow\" does nothing here: the steps are ", whose));
+  if (guard.bake.count() > 0)
+    context.Warning(KeySpan(guard, "bake"),
+                    StrCat("\"bake\" does nothing here: a release ends when ",
+                           flagger ? "Flagger" : "Argo", " promotes it"));
+  const bool rejects =
+      guard.concurrency && guard.concurrency->policy == Concurrency::Policy::kReject;
+  refuse(rejects, "concurrency", "it has begun already when it is seen; use the policy queue");
+  if (!flagger) return;
+  const Artifacts& a = guard.artifacts;
+  refuse(a.require_digest || !a.public_keys.empty(), "artifacts",
+         "a Canary names no images; guard the Deployment instead");
+  refuse(!guard.promotion_after.empty(), "promotion",
+         "a Canary names no images; guard the Deployment instead");
+}
+
 }  // namespace
 
 void CheckGuard(Context& context, const Guard& guard) {
   CheckReferences(context, guard);
   if (!guard.strategy_ref.empty()) return;  // judged when it is resolved
   CheckTarget(context, guard, KeySpan(guard, "target"));
+  CheckExternal(context, guard);
   SourceSpan span = KeySpan(guard, "strategy");
   if (const yaml::Node* strategy = guard.raw.Find("strategy")) {
     if (const yaml::Entry* kind = strategy->FindEntry(NameOf(guard.strategy)))
