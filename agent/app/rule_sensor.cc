@@ -341,6 +341,7 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
     signal.action = track.rule.action;
     signal.severity = track.rule.severity;
     if (track.compare) {
+      if (track.compare->message.empty()) continue;  // not looked yet: nothing to say
       // With all traffic on one track there is nothing to compare with, and that is what was
       // wanted: it must not hold the bake for ever. An alarm stands for the whole release; once the
       // candidate has gone it must not be read as if the trigger were still there.

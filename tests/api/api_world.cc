@@ -305,6 +305,7 @@ Reply ApiWorld::Ask(const Request& request) {
   if (end != std::string::npos) reply.body = rendered.bytes.substr(end + 4);
   reply.status = static_cast<int>(ParseInt(reply.head.substr(9, 3)).value_or(0));
   reply.streams = rendered.subscription.has_value();
+  reply.subscription = std::move(rendered.subscription);
   return reply;
 }
 

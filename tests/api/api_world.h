@@ -72,6 +72,7 @@ struct Reply {
   std::string head;
   std::string body;
   bool streams = false;
+  std::optional<http::EventSubscription> subscription = {};
 
   Json json() const;
   std::string Header(std::string_view lower_name) const;

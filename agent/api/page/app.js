@@ -153,6 +153,10 @@ function follow() {
       cutSince = "";
       if (again || !loaded) { load(); loadOpenSoon(); }
     },
+    onRefused: () => {
+      $("live").textContent = "not live: you may not watch guards";
+      $("live").className = "live off";
+    },
     onCut: (why) => {
       cutSince = cutSince || clock(now());
       $("live").textContent = "disconnected";

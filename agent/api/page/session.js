@@ -57,7 +57,7 @@ function parse(block) {
 
 // Follows /events for ever: resumes where it was cut, waits longer after each failure. EventSource
 // cannot send the token, so the stream is read by hand.
-export function follow({ onEvent, onOpen, onCut }) {
+export function follow({ onEvent, onOpen, onCut, onRefused }) {
   let last = null;
   let wait = 500;
   let stopped = false;
@@ -92,6 +92,7 @@ export function follow({ onEvent, onOpen, onCut }) {
         await once();
       } catch (error) {
         if (stopped || error.status === 401) return;
+        if (error.status === 403) { onRefused(); return; }
         why = error.message;
       }
       if (stopped) return;
