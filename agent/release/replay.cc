@@ -34,7 +34,8 @@ struct ActionWriter {
                       {"patch", Masked(a.object, a.patch, mask)},
                       {"why", a.why},
                       {"weight", a.weight ? Json(*a.weight) : Json()},
-                      {"subresource", a.subresource}});
+                      {"subresource", a.subresource},
+                      {"staged", a.staged}});
   }
   Json operator()(const CreateObject& a) const {
     return Json::Obj({{"do", "create"},
