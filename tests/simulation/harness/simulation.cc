@@ -489,6 +489,8 @@ Report Simulation::Run() {
   if (checker_->violations().empty()) Recover();
   if (checker_->violations().empty()) CheckEnd();
   report_.violations = checker_->violations();
+  for (const std::string& d : replays_.differences())
+    report_.violations.push_back(StrCat("replay: ", d));
   report_.writes = checker_->writes();
   report_.status_writes = checker_->status_writes();
   report_.starts = checker_->starts().size();

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/replay_check.h"
 #include "agent/app/simulation.h"
 #include "tests/simulation/harness/checker.h"
 #include "tests/simulation/harness/plan.h"
@@ -57,6 +58,7 @@ class Simulation : public app::Listener {
   // 0 when no agent runs.
   uint64_t WritesReceived() const;
 
+  void Stepped(const app::SteppedView& view) override { replays_.Stepped(view); }
   void Decided(const spec::Guard& guard, const release::Decision& decision) override;
   void Changed(const spec::Guard& guard, const release::GuardState& before,
                const release::GuardState& after, const release::Observation& observation) override;
@@ -103,6 +105,7 @@ class Simulation : public app::Listener {
   sim::World world_;
   sim::SimMetrics metrics_;
   history::MemoryHistory history_;
+  app::ReplayCheck replays_;  // every decision is taken again from its record
   spec::Library library_;
   Json guard_object_;
   std::unique_ptr<Checker> checker_;
