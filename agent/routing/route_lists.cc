@@ -99,12 +99,13 @@ void RestRoutes(Json& object, const RouteLists& lists) {
     if (lists.is_extra && memo.is_object()) std::erase_if(routes->items(), lists.is_extra);
     size_t unnamed = 0;
     for (Json& route : routes->items()) {
-      Json* list = route.Find(lists.destinations);
-      if (list == nullptr || !HasCandidate(*list, lists.shape)) continue;
+      const Json* split = route.Find(lists.destinations);
+      if (split == nullptr || !HasCandidate(*split, lists.shape)) continue;
       const Json* was = MemoOf(memos, route, unnamed);
       if (was == nullptr) continue;
       RestMembers(route, lists, *was);
-      RestList(*list, lists.shape, was->At("list"));
+      // Looked up again: what was erased may have stood before it.
+      RestList(*route.Find(lists.destinations), lists.shape, was->At("list"));
     }
   }
 }

@@ -2,6 +2,7 @@
 #include "agent/serve/front.h"
 
 #include "agent/app/agent_metrics.h"
+#include "agent/app/intake_routes.h"
 #include "agent/base/text.h"
 
 namespace rollguard::serve {
@@ -67,6 +68,14 @@ Front::~Front() { Stop(Duration(0)); }
 void Front::AddRoutes() {
   api_->Attach(&brain_.controller());
   api_->Register(router_);
+  app::IntakeRoutes senders;
+  senders.intake = &intake_;
+  senders.loop = &ground_.loop;
+  senders.controller = &brain_.controller();
+  senders.clock = &ground_.clock;
+  senders.identify = [this](const http::Request& r) { return identity_.IdentifyWebhook(r); };
+  senders.max_bytes = static_cast<size_t>(ground_.config.listen.max_body_bytes);
+  app::RegisterOtherSenders(router_, std::move(senders));
   router_.Add("GET", "/metrics", [this](const http::Request&) {
     ground_.metrics.GaugeOf(telemetry::Metric::kReady).Set(not_ready_().empty());
     return http::Response{.content_type = std::string(telemetry::kContentType),
