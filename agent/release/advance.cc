@@ -8,7 +8,7 @@ namespace {
 
 void AdvanceRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
-  if (EndedBySuperseding(c)) return;
+  if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   if (c.rel().paused) {
     if (!w.held && w.kind == "Deployment" && !w.RolledOut()) Hold(c, "paused");
     c.Wait(StrCat("paused: ", c.rel().pause_reason));
@@ -51,7 +51,7 @@ void Advance(Context& c) {
     AdvanceRolling(c);
     return;
   }
-  if (EndedBySuperseding(c)) return;
+  if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   FloorHpa(c);
   std::vector<std::string> holds = HoldReasons(c);
   if (std::string reason = StableShort(c); !reason.empty()) holds.push_back(std::move(reason));
@@ -75,7 +75,7 @@ void Advance(Context& c) {
 
 void Bake(Context& c) {
   const bool rolling = c.plan.kind == Plan::Kind::kRolling;
-  if (EndedBySuperseding(c)) return;
+  if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   if (!rolling) {
     FloorHpa(c);
     if (EnsureCandidate(c, CandidateNeed(c, 100)) == Progress::kDone) {

@@ -102,10 +102,13 @@ void Hold(Context& c, const std::string& why);
 void Unhold(Context& c, const std::string& why);
 // Puts `pod_template` into the target; `held`: and keeps it from rolling, else lets it roll.
 void PutTemplate(Context& c, const Json& pod_template, bool held, const std::string& why);
-void GiveBack(Context& c);         // hold taken off, memo dropped
-bool GivenBack(const Context& c);  // nothing of ours is left in the target
-void FloorHpa(Context& c);         // the target's autoscaler may not shrink it now
-bool UnfloorHpa(Context& c);       // true: as its owner wrote it
+// keep_held.cc: false while the hold is being put back, or when the release was ended for it.
+bool KeepHeld(Context& c);
+bool RollsAround(const Context& c);  // the target rolls, or has rolled, and should not
+void GiveBack(Context& c);           // hold taken off, memo dropped
+bool GivenBack(const Context& c);    // nothing of ours is left in the target
+void FloorHpa(Context& c);           // the target's autoscaler may not shrink it now
+bool UnfloorHpa(Context& c);         // true: as its owner wrote it
 bool CreatedByUs(const Context& c, const Json* object);
 
 // start.cc: why a release may not begin now.

@@ -38,7 +38,7 @@ void RollingMovedOn(Context& c) {
 
 // Ends the release for what came in its place; one that knows no way back is held instead.
 void GiveUp(Context& c, const std::string& reason) {
-  if (Irreversible(c) && c.rel().weight > 0) {
+  if (Irreversible(c) && (c.rel().weight > 0 || c.rel().wanted.candidate > 0)) {
     HoldAndPage(c, reason, "the release is irreversible", {});
   } else {
     BeginRollback(c, reason, "rollguard", {}, false, true);
@@ -67,7 +67,7 @@ bool EndedBySuperseding(Context& c) {
 }
 
 void Prepare(Context& c) {
-  if (EndedBySuperseding(c)) return;
+  if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   std::string failure;
   const Progress hooks = RunHooks(c, c.guard.hooks.pre_release, failure);
   if (hooks == Progress::kFailed) {

@@ -75,11 +75,19 @@ int64_t CannotCarry(const Context& c) {
   return share >= kEnough ? 0 : 100 - share;
 }
 
-// The target was rolling towards the candidate: back with the template before traffic.
+// The target was rolling towards the candidate: back with the template before traffic. When someone
+// else began that, a template that came after it is kept and put back at the end.
 bool UndoTarget(Context& c) {
-  if (!c.rel().touched_target || c.tracks.roles_swap) return true;
+  if (c.tracks.roles_swap) return true;
+  if (RollsAround(c)) {
+    const std::string& now = c.obs.target.revision;
+    if (now != c.rel().stable && now != c.rel().candidate)
+      c.EditRelease().parked = TemplateOf(*c.obs.target.object);
+    c.EditRelease().touched_target = true;
+  }
+  if (!c.rel().touched_target) return true;
   if (c.obs.target.revision == c.rel().stable) {
-    if (c.obs.target.held && !c.obs.target.RolledOut()) {
+    if (c.obs.target.held && c.obs.target.observed && !c.obs.target.RolledOut()) {
       Unhold(c, "stable's pods come back");
     }
     return true;
@@ -163,7 +171,11 @@ void RollBackSibling(Context& c) {
     return;
   }
   if (c.plan.hold && !w.held && !c.tracks.roles_swap) {
-    Hold(c, "at rest the target is held");
+    if (c.rel().parked.is_object()) {
+      PutTemplate(c, c.rel().parked, true, "the newer template is put back");
+    } else {
+      Hold(c, "at rest the target is held");
+    }
     c.Wait("the target is held again");
     return;
   }
@@ -204,7 +216,8 @@ void RollBackRolling(Context& c) {
     }
     DeleteBrokenPods(c);
     if (!w.RolledOut()) {
-      if (w.held) Unhold(c, "stable's pods come back");
+      // Not before our own hold was seen: until then it only looks as if pods were missing.
+      if (w.held && w.observed) Unhold(c, "stable's pods come back");
       WatchProgress(c, w.updated + w.available, false);
       if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline) {
         Escalate(c, "stable does not come back: its pods make no progress");
@@ -310,7 +323,9 @@ void ConcludeRollback(Context& c, bool judge) {
 }
 
 void StayHeld(Context& c) {
-  if (c.rel().held_from != Phase::kPromoting && !c.rel().trigger && EndedBySuperseding(c)) return;
+  if (c.rel().held_from != Phase::kPromoting && !c.rel().trigger) {
+    if (EndedBySuperseding(c) || !KeepHeld(c)) return;
+  }
   c.Wait(StrCat("held: ", c.rel().held_reason, "; `rollback`, `promote` or `resume` decide"));
   if (c.plan.kind == Plan::Kind::kSibling && c.candidate().exists) {
     ApplySplit(c, c.rel().wanted, "routes are kept as decided");
