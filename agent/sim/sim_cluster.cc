@@ -29,6 +29,16 @@ void Project(Json& value, const std::shared_ptr<const ProjectionTree>& tree) {
   }
 }
 
+// A server leaves apiVersion and kind out of the items of a list; a client puts them back.
+void NameItems(Json& list, const ResourceType& type) {
+  for (Json& item : list["items"].items()) {
+    if (item.Find("kind") != nullptr) continue;
+    Json named = Json::Obj({{"apiVersion", type.ApiVersion()}, {"kind", type.kind}});
+    for (auto& [key, value] : item.members()) named.Set(key, std::move(value));
+    item = std::move(named);
+  }
+}
+
 std::shared_ptr<const ProjectionTree> TreeOf(const std::shared_ptr<const Projection>& projection) {
   return projection ? std::make_shared<const ProjectionTree>(*projection) : nullptr;
 }
@@ -133,6 +143,7 @@ void SimCluster::Execute(const ClusterRequest& request, const ClusterDone& done)
   if (Faulty(faults_.error_after))
     return Answer(Unavailable(request, "the connection was lost before the answer came"), done);
   Json value = *reply.object;
+  if (request.verb == Verb::kList) NameItems(value, request.type);
   Project(value, TreeOf(request.projection));
   Answer(std::move(value), done);
 }
