@@ -61,7 +61,6 @@ spec:
         - approval: {required: 2, groups: [sre], timeout: 1h, onTimeout: hold}
         - pause: {}
       analysis: {templates: [{templateName: latency, clusterScope: true}]}
-      maxSurge: 25%
   bake: 30m
   rollback:
     rules: [http-golden-signals, {selector: {matchLabels: {area: mesh}}}]
@@ -108,7 +107,6 @@ TEST_CASE("load: a guard with everything") {
   const auto& approval = std::get<spec::WaitForApproval>(canary.steps[5].action).approval;
   CHECK(approval.required == 2);
   CHECK(approval.on_timeout == spec::Approval::OnTimeout::kHold);
-  CHECK(canary.max_surge == spec::IntOrPercent{25, true});
   CHECK(spec::BackgroundAnalysis(g.strategy)->templates[0].cluster_scope);
   CHECK(g.bake == 30min);
   CHECK(g.rollback.rules[0].name == "http-golden-signals");
