@@ -244,6 +244,38 @@ TEST_CASE("a bad version's reason is seen, and history, alerts and rules can be 
   scene.CheckComplaints();
 }
 
+TEST_CASE("who may not roll back sees what is lacking", "[page]") {
+  REQUIRE(Browser::Available());
+  Scene scene(
+      {CanaryManifest("shop", "checkout", Gate()), CanaryManifest("pay", "ledger", Gate())});
+  ApiWorld& world = scene.world;
+  Browser& browser = scene.browser;
+  scene.LogIn("dev-token");  // reads, pauses and approves in "shop"
+  REQUIRE(scene.Sees("checkout"));
+  CHECK_FALSE(browser.Run("return document.body.innerText.includes('ledger')").BoolOr(true));
+  world.Release("shop/checkout", "v2");
+  REQUIRE(world.AdvanceUntil([&] { return world.StateOf("shop/checkout") == "waiting"; },
+                             std::chrono::minutes(20)));
+  browser.Click("a[data-key='shop/checkout']");
+  REQUIRE(browser.Await("return document.querySelector('[data-key=\"act-Roll back\"]') !== null"));
+  Json buttons = browser.Run(
+      "return [...document.querySelectorAll('.actions button')].map(b => [b.textContent, "
+      "b.disabled, "
+      "b.disabled ? b.title : ''])");
+  CHECK(buttons.Dump() == R"([["Approve",false,""],["Reject",true,"you lack: rollback"],)"
+                          R"(["Promote",true,"you lack: promote"],["Pause",false,""],)"
+                          R"(["Roll back",true,"you lack: rollback"]])");
+  // The gate asks for a group besides the verb; the refusal is shown where it was asked.
+  browser.Click("button[data-key='act-Approve']");
+  REQUIRE(browser.Await("return document.getElementById('ask').open"));
+  browser.Click("#ask-yes");
+  CHECK(scene.Sees("you are in none of the groups that may approve"));
+  scene.Show("refused");
+  browser.Click("#ask-no");
+  CHECK(world.StateOf("shop/checkout") == "waiting");
+  scene.CheckComplaints();
+}
+
 TEST_CASE("the page is used with the keyboard alone", "[page]") {
   REQUIRE(Browser::Available());
   Scene scene(

@@ -62,7 +62,7 @@ function drawDetail() {
   if (!open.id) return box.replaceChildren();
   if (open.error) return swap(box, h("p", { class: "error", role: "alert" }, open.error), h("p", {}, h("a", { href: "#/" }, "Back to the fleet")));
   if (!open.data) return swap(box, h("p", { class: "note", role: "status" }, "Loading…"));
-  return detail(box, { ...open.data, me, said, redraw: schedule });
+  return detail(box, { ...open.data, said, redraw: schedule });
 }
 
 const PAGES = { history: pages.history, alerts: pages.alerts, rules: pages.rules };
@@ -114,14 +114,26 @@ async function load() {
   schedule();
 }
 
+// What the caller may do in a namespace; asked again after a minute.
+const rights = new Map();
+function mayIn(namespace) {
+  const known = rights.get(namespace);
+  if (known && Date.now() - known.asked < 60000) return known.answer;
+  const answer = session.get(`/api/v1/whoami?namespace=${encodeURIComponent(namespace)}`);
+  rights.set(namespace, { answer, asked: Date.now() });
+  answer.catch(() => rights.delete(namespace));
+  return answer;
+}
+
 async function loadOpen() {
   const id = open.id;
   if (!id) return;
   try {
-    const [guard, series, alerts] = await Promise.all([
-      session.get(`/api/v1/guards/${id}`), session.get(`/api/v1/guards/${id}/series`), session.get(`/api/v1/alerts?guard=${id}&limit=10`)]);
+    const [guard, series, alerts, caller] = await Promise.all([
+      session.get(`/api/v1/guards/${id}`), session.get(`/api/v1/guards/${id}/series`),
+      session.get(`/api/v1/alerts?guard=${id}&limit=10`), mayIn(id.split("/")[0])]);
     if (open.id !== id) return;
-    open.data = { guard, series, alerts: alerts.items };
+    open.data = { guard, series, alerts: alerts.items, me: caller };
     open.error = "";
     rows.set(id, guard.summary);
   } catch (error) {
@@ -181,6 +193,7 @@ function leave(why) {
   stopFollowing();
   session.setToken("");
   rows.clear();
+  rights.clear();
   loaded = false;
   open.data = null;
   $("who").textContent = "";
