@@ -79,6 +79,7 @@ http::Response Gate(const IntakeRoutes& routes, const http::Request& request) {
 }
 
 void RegisterWith(http::Router& router, IntakeRoutes given, bool alertmanager) {
+  given.mappings.try_emplace("generic");
   auto routes = std::make_shared<const IntakeRoutes>(std::move(given));
   auto limit =
       std::make_shared<RateLimit>(*routes->clock, routes->requests_per_second, routes->burst);

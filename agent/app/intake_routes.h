@@ -2,7 +2,8 @@
 // What senders of alerts and Flagger's webhooks are answered, as routes:
 //
 //   POST /api/v1/alerts                                  Alertmanager's webhook
-//   POST /api/v1/alerts/from/{mapping}                   another sender's JSON, read by a mapping
+//   POST /api/v1/alerts/from/{mapping}                   another sender's JSON, read by a mapping;
+//                                                        `generic` is alerts::Mapping as it stands
 //   POST /api/v1/flagger/{namespace}/{guard}/{hook}      confirm-rollout, confirm-promotion,
 //   rollback
 //

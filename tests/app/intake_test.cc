@@ -185,6 +185,9 @@ TEST_CASE("another sender's JSON is read by its mapping", "[intake]") {
                     R"({"alerts":[{"title":"Down","labels":{"namespace":"shop"}}]})") == 200);
   CHECK(site.Kept() == 1);
   CHECK(site.Status("/api/v1/alerts/from/nobody", "{}") == 404);
+  CHECK(site.Status("/api/v1/alerts/from/generic",
+                    R"({"status":"firing","labels":{"alertname":"Down","namespace":"shop"}})") ==
+        200);
   CHECK(site.Status("/api/v1/alerts/from/grafana", R"({"alerts":4})") == 400);
 }
 

@@ -12,10 +12,11 @@
 #include <future>
 
 #include "agent/base/text.h"
-#include "tests/support/real_postgres.h"
+#include "agent/history/pack.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
 #include "tests/support/real_clock.h"
+#include "tests/support/real_postgres.h"
 
 namespace rollguard::history {
 namespace {
@@ -134,6 +135,48 @@ void FindsOneChangedByte(const DatabaseFactory& factory) {
   CHECK(history.Verify()->breaks.size() == 1);
 }
 
+// What a decision was made from is kept once, found by its hash, checked, and forgotten first.
+void KeepsWhatDecisionsWereMadeFrom(const DatabaseFactory& factory) {
+  testing::RealClock clock;
+  SqlHistoryOptions options;
+  options.retain_givens = std::chrono::minutes(10);
+  SqlHistory history(factory, options, clock);
+  REQUIRE(history.Start().ok());
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += StrCat("{\"kind\":\"Pod\",\"name\":\"p-", i % 7, "\"},");
+  for (int i = 0; i < 3; ++i) {
+    HistoryRecord record = Decision(i);
+    record.given = i < 2 ? text : text + "another";
+    history.Append(std::move(record));
+  }
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  auto found = history.Find({.kind = "decision", .limit = 10});
+  REQUIRE(found->size() == 3);
+  std::string first = found->at(2).record.body.At("given").Str();
+  CHECK(first == found->at(1).record.body.At("given").Str());
+  CHECK(first != found->at(0).record.body.At("given").Str());
+  auto given = history.Given(first);
+  REQUIRE(given.ok());
+  CHECK(*given == text);
+  CHECK(history.Given("none").error().code == ErrorCode::kNotFound);
+  auto database = factory();
+  REQUIRE(database->Open().ok());
+  auto size = database->Query("SELECT LENGTH(body) FROM givens WHERE hash = $1", {first});
+  CHECK(ParseInt(size->at(0)[0].value_or("")).value_or(0) < static_cast<int64_t>(text.size()) / 20);
+  auto verified = history.Verify();
+  CHECK(verified->givens == 2);
+  CHECK(verified->breaks.empty());
+  REQUIRE(database
+              ->Execute("UPDATE givens SET body = (SELECT body FROM givens WHERE hash <> $1) WHERE "
+                        "hash = $1",
+                        {first})
+              .ok());
+  CHECK(history.Verify()->breaks.size() == 1);
+  REQUIRE(history.Prune(kNow + std::chrono::hours(1)).ok());
+  CHECK_FALSE(history.Given(first).ok());
+  CHECK(history.Find({.limit = 10})->size() == 3);
+}
+
 void ForgetsWhatIsOld(const DatabaseFactory& factory) {
   testing::RealClock clock;
   SqlHistoryOptions options;
@@ -170,6 +213,7 @@ TEST_CASE("history in SQLite", "[history]") {
   KeepsWhatItIsTold(factory("a.db"));
   FindsOneChangedByte(factory("b.db"));
   ForgetsWhatIsOld(factory("c.db"));
+  KeepsWhatDecisionsWereMadeFrom(factory("d.db"));
 }
 
 TEST_CASE("history in PostgreSQL", "[history]") {
@@ -180,6 +224,7 @@ TEST_CASE("history in PostgreSQL", "[history]") {
   KeepsWhatItIsTold(factory("a"));
   FindsOneChangedByte(factory("b"));
   ForgetsWhatIsOld(factory("c"));
+  KeepsWhatDecisionsWereMadeFrom(factory("d"));
 }
 
 TEST_CASE("what was durable survives kill -9", "[history]") {
@@ -258,6 +303,44 @@ TEST_CASE("PostgreSQL killed in the middle: nothing lost, order kept", "[history
   REQUIRE(found.ok());
   CHECK(found->size() == 201);
   CHECK(found->front().record.id == "shop/cart-200");
+  CHECK(history.Verify()->breaks.empty());
+}
+
+TEST_CASE("packed texts come back; what is no packed text is refused", "[history]") {
+  for (const std::string& text :
+       {std::string(), std::string("a"), std::string(300'000, 'x'), std::string("\0\xff\"", 3)}) {
+    auto back = Unpack(Pack(text));
+    REQUIRE(back.ok());
+    CHECK(*back == text);
+  }
+  std::string packed = Pack(std::string(300'000, 'x'));
+  CHECK_FALSE(Unpack(packed, 1000).ok());  // a bomb
+  CHECK_FALSE(Unpack(packed.substr(0, packed.size() / 2)).ok());
+  for (const char* text : {"", "hello", "AAAA", "%%%"}) {
+    INFO(text);
+    CHECK_FALSE(Unpack(text).ok());
+  }
+}
+
+TEST_CASE("a database of an older version is brought up to date", "[history]") {
+  testing::TempDir dir("history");
+  std::string path = dir.path() + "/h.db";
+  testing::RealClock clock;
+  {
+    SqlHistory history([&] { return OpenSqlite(path); }, {}, clock);
+    REQUIRE(history.Start().ok());
+    CHECK(AppendDurably(history, Decision(1)));
+  }
+  auto database = OpenSqlite(path);
+  REQUIRE(database->Open().ok());
+  REQUIRE(database->Execute("DROP TABLE givens").ok());
+  REQUIRE(database->Execute("DELETE FROM rollguard_schema WHERE version = 2").ok());
+  SqlHistory history([&] { return OpenSqlite(path); }, {}, clock);
+  REQUIRE(history.Start().ok());
+  HistoryRecord record = Decision(2);
+  record.given = "{}";
+  CHECK(AppendDurably(history, std::move(record)));
+  CHECK(history.Find({.limit = 10})->size() == 2);
   CHECK(history.Verify()->breaks.empty());
 }
 
