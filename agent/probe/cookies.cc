@@ -30,7 +30,7 @@ Place PlaceOf(std::string_view url) {
   place.host = ToLower(authority);
   std::string_view path = slash == std::string_view::npos ? "/" : rest.substr(slash);
   place.path = std::string(path.substr(0, path.find_first_of("?#")));
-  if (place.path.empty() || place.path[0] != '/') place.path = "/";
+  if (!place.path.starts_with('/')) place.path = std::string(1, '/');
   return place;
 }
 
