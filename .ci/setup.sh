@@ -71,6 +71,7 @@ needs_demo() {
 cmd:prometheus|prometheus|the demo's metrics
 cmd:prometheus-alertmanager|prometheus-alertmanager|the demo's alerts
 cmd:curl|curl|asks the demo's servers
+cmd:kubectl|kubernetes-client|releases the demo's versions
 ROWS
 }
 
