@@ -8,6 +8,12 @@ namespace rollguard::app {
 using telemetry::Metric;
 using telemetry::Metrics;
 
+namespace {
+
+constexpr Duration kLookEvery = std::chrono::seconds(15);
+
+}  // namespace
+
 void CountApiCall(Metrics& metrics, const kube::KubeCallRecord& call) {
   const std::string code = std::to_string(call.code);
   metrics.CounterOf(Metric::kApiCalls, {call.verb, call.resource, code}).Add();
@@ -18,10 +24,50 @@ void CountApiCall(Metrics& metrics, const kube::KubeCallRecord& call) {
   }
 }
 
-void CountQuery(Metrics& metrics, const std::string& source, Duration elapsed, bool ok) {
-  metrics.HistogramOf(Metric::kQueryDuration, {source}).Observe(elapsed);
-  metrics.CounterOf(Metric::kQueryFailures, {source}).Add(ok ? 0 : 1);
-  metrics.GaugeOf(Metric::kSourceUp, {source}).Set(ok);
+MetricDone CountedSource::Counted(MetricDone done) {
+  return [&metrics = metrics_, &clock = clock_, name = name_, asked = clock_.Monotonic(),
+          done = std::move(done)](Expected<MetricAnswer> answer) {
+    // What is wrong with the question says nothing of the source.
+    const bool ok = answer.ok() || answer.error().code == ErrorCode::kInvalid;
+    metrics.HistogramOf(Metric::kQueryDuration, {name}).Observe(clock.Monotonic() - asked);
+    metrics.CounterOf(Metric::kQueryFailures, {name}).Add(ok ? 0 : 1);
+    metrics.GaugeOf(Metric::kSourceUp, {name}).Set(ok);
+    done(std::move(answer));
+  };
+}
+
+void CountedSource::Query(MetricQuery query, MetricDone done) {
+  inner_->Query(std::move(query), Counted(std::move(done)));
+}
+
+void CountedSource::Ask(Round round) {
+  for (auto& [query, done] : round) done = Counted(std::move(done));
+  inner_->Ask(std::move(round));
+}
+
+void FollowAlerts(Metrics& metrics, Timers& timers, const AlertDesk& desk,
+                  const AlertPoller& poller) {
+  metrics.GaugeOf(Metric::kAlertsFiring).Set(static_cast<double>(desk.firing()));
+  metrics.GaugeOf(Metric::kWatchdogMissing).Set(!poller.Blind().empty());
+  timers.After(kLookEvery, [&metrics, &timers, &desk, &poller] {
+    FollowAlerts(metrics, timers, desk, poller);
+  });
+}
+
+void FollowNotifier(Metrics& metrics, Timers& timers, const Notifier& notifier) {
+  double waiting = 0;
+  for (const ChannelHealth& channel : notifier.Channels()) {
+    waiting += static_cast<double>(channel.waiting);
+    metrics.CounterOf(Metric::kNotifications, {channel.channel, "sent"})
+        .RaiseTo(static_cast<double>(channel.sent));
+    metrics.CounterOf(Metric::kNotifications, {channel.channel, "retried"})
+        .RaiseTo(static_cast<double>(channel.failed));
+    metrics.CounterOf(Metric::kNotifications, {channel.channel, "dropped"})
+        .RaiseTo(static_cast<double>(channel.dropped));
+  }
+  metrics.GaugeOf(Metric::kNotificationsWaiting).Set(waiting);
+  timers.After(kLookEvery,
+               [&metrics, &timers, &notifier] { FollowNotifier(metrics, timers, notifier); });
 }
 
 void ExposeLoop(Metrics& metrics, const Loop& loop) {

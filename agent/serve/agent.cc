@@ -46,6 +46,7 @@ class Agent::Parts {
   Status Build();
   Status Listen() { return front_->Start(); }
   Status Begin();
+  void VerifyAudit();
 
   void Use(spec::Library library);
   void CheckLibrary();
@@ -103,7 +104,22 @@ Status Agent::Parts::Build() {
     if (Status pruned = ground_.history->Prune(ground_.clock.Now()); !pruned)
       ground_.log.Warn("the history was not pruned", {{"error", pruned.error().message}});
   });
+  chores_.Add("audit", std::chrono::hours(1), [this] { VerifyAudit(); });
   return {};
+}
+
+void Agent::Parts::VerifyAudit() {
+  auto verified = ground_.history->Verify();
+  if (!verified) {
+    ground_.log.Warn("the audit was not verified", {{"error", verified.error().message}});
+    return;
+  }
+  const bool intact = verified->breaks.empty();
+  ground_.metrics.GaugeOf(telemetry::Metric::kAuditIntact).Set(intact);
+  if (!intact) {
+    ground_.log.Error("the audit is broken",
+                      {{"breaks", verified->breaks.size()}, {"do", "rollguard audit verify"}});
+  }
 }
 
 // Guards are watched once the library is whole: a guard must not look broken for a moment because

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/brain.h"
 
+#include "agent/app/agent_metrics.h"
 #include "agent/app/blind.h"
 #include "agent/app/gate_sensor.h"
 #include "agent/app/governor_desk.h"
@@ -149,6 +150,7 @@ void Brain::Start(app::ReadBack earlier) {
   (void)parts_->alerts.Receive(earlier.alerts);
   parts_->controller->Start();
   parts_->poller.Start();
+  app::FollowAlerts(parts_->ground.metrics, parts_->ground.loop, parts_->alerts, parts_->poller);
 }
 
 bool Brain::started() const { return parts_->started; }

@@ -35,6 +35,9 @@ Ground::Ground(AgentOptions given, const Clock& the_clock, telemetry::Log& the_l
       random_(options.seed) {
   telemetry::ExposeProcess(metrics, options.around.version);
   app::ExposeLoop(metrics, loop);
+  metrics.GaugeOf(telemetry::Metric::kShards).Set(static_cast<double>(config.shards.count));
+  // One shard needs no lease.
+  if (config.shards.count <= 1) metrics.GaugeOf(telemetry::Metric::kShardOwned, {"0"}).Set(true);
 }
 
 Status Ground::ReachCluster() {

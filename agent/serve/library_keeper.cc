@@ -15,7 +15,20 @@ std::string FolderOf(const std::string& file) {
 }  // namespace
 
 LibraryKeeper::LibraryKeeper(Ground& ground, std::function<void(spec::Library)> swap)
-    : ground_(ground), swap_(std::move(swap)), base_(FolderOf(ground.options.config_file)) {}
+    : ground_(ground), swap_(std::move(swap)), base_(FolderOf(ground.options.config_file)) {
+  ground.metrics.OnExpose([this] {
+    const LibraryHealth health = Health();
+    telemetry::Metrics& metrics = ground_.metrics;
+    using enum telemetry::Metric;
+    metrics.CounterOf(kConfigReloads, {"ok"}).RaiseTo(static_cast<double>(health.reloads));
+    metrics.CounterOf(kConfigReloads, {"refused"}).RaiseTo(static_cast<double>(health.failures));
+    metrics.GaugeOf(kConfigReloadOk).Set(health.problem.empty());
+    if (health.loaded) {
+      metrics.GaugeOf(kConfigReloadTime)
+          .Set(static_cast<double>(ToUnixMillis(*health.loaded)) / 1000);
+    }
+  });
+}
 
 // References are held against the whole only when objects of the cluster are known too; from files
 // alone a missing one proves nothing.

@@ -59,13 +59,15 @@ Sources::Sources(Ground& ground) : ground_(ground) {
           prometheus::ApiOptionsOf(*server), prometheus::FoldOptionsOf(*server));
       one.server = source.get();
       app::ExposeFolding(ground.metrics, one.name, source->counters());
-      one.source = std::move(source);
+      one.source = std::make_unique<app::CountedSource>(ground.metrics, ground.clock, one.name,
+                                                        std::move(source));
     } else {
       one.embedded_config = &std::get<spec::EmbeddedSource>(config.source);
       auto source = std::make_unique<prometheus::EmbeddedSource>(
           ground.net, ground.net, ground.clock, OptionsOf(*one.embedded_config));
       one.embedded = source.get();
-      one.source = std::move(source);
+      one.source = std::make_unique<app::CountedSource>(ground.metrics, ground.clock, one.name,
+                                                        std::move(source));
     }
     one.on_loop = std::make_unique<app::MetricsOnLoop>(*one.source, ground.loop);
     ground.sources.Add(one.name, one.on_loop.get());

@@ -31,7 +31,6 @@ constexpr std::array<Names, 4> kVerdict{"namespace", "guard", "trigger", "verdic
 constexpr std::array<Names, 3> kEvent{"namespace", "guard", "event"};
 constexpr std::array<Names, 1> kOutcomeOnly{"outcome"};
 constexpr std::array<Names, 1> kDisposition{"disposition"};
-constexpr std::array<Names, 1> kAlertmanager{"alertmanager"};
 constexpr std::array<Names, 1> kSource{"source"};
 constexpr std::array<Names, 3> kCall{"verb", "resource", "code"};
 constexpr std::array<Names, 1> kVerb{"verb"};
@@ -141,8 +140,8 @@ constexpr std::array kTable = {
         "Alerts received, by what became of them."),
     Row(kAlertsFiring, kG, "rollguard_alerts_firing", kNone, kAlertsIn,
         "Alerts known to be firing now."),
-    Row(kWatchdogMissing, kG, "rollguard_watchdog_missing", kAlertmanager, kAlertsIn,
-        "1 when an Alertmanager's always-firing Watchdog alert has not been seen in time."),
+    Row(kWatchdogMissing, kG, "rollguard_watchdog_missing", kNone, kAlertsIn,
+        "1 when no Alertmanager has shown its always-firing Watchdog alert in time."),
     Row(kQueries, kC, "rollguard_queries_total", kSource, kQuestions,
         "Questions asked of a metrics source."),
     Row(kQueryRequests, kC, "rollguard_query_requests_total", kSource, kQuestions,
@@ -154,9 +153,9 @@ constexpr std::array kTable = {
     Row(kQueryShadowDifferences, kC, "rollguard_query_shadow_differences_total", kSource,
         kQuestions, "Folded answers that differed from the same question asked alone."),
     Row(kQueryFailures, kC, "rollguard_query_failures_total", kSource, kQuestions,
-        "Requests to a metrics source that failed."),
+        "Questions to a metrics source that got no answer."),
     Row(kQueryDuration, "rollguard_query_duration_seconds", kSource, kQuick, kQuestions,
-        "How long requests to a metrics source took."),
+        "How long answers of a metrics source took."),
     Row(kSourceUp, kG, "rollguard_metrics_source_up", kSource, kQuestions,
         "1 while a metrics source answers, 0 while it does not."),
     Row(kApiCalls, kC, "rollguard_api_calls_total", kCall, kServer,
@@ -178,7 +177,7 @@ constexpr std::array kTable = {
     Row(kReady, kG, "rollguard_ready", kNone, kLoop,
         "1 when guards are known and decided on, 0 while starting."),
     Row(kNotifications, kC, "rollguard_notifications_total", kChannel, kOutlets,
-        "Notifications by channel and outcome (sent, failed, dropped)."),
+        "Notifications by channel and outcome (sent, retried, dropped)."),
     Row(kNotificationsWaiting, kG, "rollguard_notifications_waiting", kNone, kOutlets,
         "Notifications not yet delivered."),
     Row(kHistoryDegraded, kG, "rollguard_history_degraded", kNone, kOutlets,
