@@ -2,6 +2,7 @@
 #include "agent/proof/trial_guard.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "agent/base/text.h"
@@ -10,16 +11,29 @@ namespace rollguard::proof {
 namespace {
 
 // Stays where it is for longer than any trial.
-Json Canary(const std::string& service) {
+Json Mesh(const std::string& service) {
   Json istio = Json::Obj({{"virtualService", service},
                           {"routes", Json::Arr({"primary"})},
                           {"destinationRule", Json::Obj({{"name", service}})}});
+  return Json::Arr({Json::Obj({{"istio", std::move(istio)}})});
+}
+
+bool Simulated(const Json& routing) {
+  constexpr std::string_view kRouters[] = {"istio", "gatewayApi", "nginx", "service", "replicas"};
+  for (const Json& router : routing.items()) {
+    bool known = std::any_of(std::begin(kRouters), std::end(kRouters),
+                             [&](std::string_view name) { return router.Find(name) != nullptr; });
+    if (!known) return false;
+  }
+  return true;
+}
+
+Json Canary(const std::string& service) {
   Json steps = Json::Arr({Json::Obj({{"setWeight", 25}}),
                           Json::Obj({{"pause", Json::Obj({{"duration", "87600h"}})}})});
-  return Json::Obj(
-      {{"canary", Json::Obj({{"stableService", service},
-                             {"routing", Json::Arr({Json::Obj({{"istio", std::move(istio)}})})},
-                             {"steps", std::move(steps)}})}});
+  return Json::Obj({{"canary", Json::Obj({{"stableService", service},
+                                          {"routing", Mesh(service)},
+                                          {"steps", std::move(steps)}})}});
 }
 
 Json RuleNames(const std::vector<std::string>& groups, const spec::Library& library) {
@@ -81,6 +95,12 @@ Expected<spec::Guard> GuardWith(const spec::Guard& guard, const spec::StringMap&
                                 const spec::Library& library) {
   Json spec = yaml::ToJson(guard.raw);
   for (const auto& [name, value] : vars) spec["vars"].Set(name, value);
+  for (const char* strategy : {"canary", "abTest", "mirror"}) {
+    const Json* routing = spec.At("strategy", strategy).Find("routing");
+    if (routing == nullptr || Simulated(*routing)) continue;
+    std::string service = guard.service.empty() ? guard.target.name : guard.service;
+    spec["strategy"][strategy].Set("routing", Mesh(service));
+  }
   return Parse(guard.metadata, std::move(spec), library);
 }
 

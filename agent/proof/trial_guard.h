@@ -23,7 +23,8 @@ struct TrialTarget {
 // library; critical alerts take it back too.
 Expected<spec::Guard> MakeTrialGuard(const TrialTarget& target, const spec::Library& library);
 
-// The guard as it is, with these variables over its own.
+// The guard as it is, with these variables over its own. A router that the simulated cluster does
+// not have is stood in for by a mesh: how traffic is split is not what a trial is about.
 Expected<spec::Guard> GuardWith(const spec::Guard& guard, const spec::StringMap& vars,
                                 const spec::Library& library);
 

@@ -56,6 +56,31 @@ spec:
     alerts: [{matchers: ['severity="critical"'], action: rollback}]
 )";
 
+const char* const kRolling = R"(apiVersion: rollguard.dev/v1alpha1
+kind: Guard
+metadata: {name: checkout, namespace: shop}
+spec:
+  target: {name: checkout}
+  strategy: {rolling: {admission: hold}}
+  bake: 30m
+  rollback: {rules: [errors]}
+)";
+
+// Traefik is no router that the simulated cluster has.
+const char* const kTraefik = R"(apiVersion: rollguard.dev/v1alpha1
+kind: Guard
+metadata: {name: checkout, namespace: shop}
+spec:
+  target: {name: checkout}
+  strategy:
+    canary:
+      stableService: checkout
+      candidateService: checkout-candidate
+      routing: [{traefik: {service: checkout}}]
+      steps: [{setWeight: 15}, {pause: {duration: 1h}}]
+  rollback: {rules: [errors]}
+)";
+
 struct Ran {
   RuleTestReport report;
   std::string problems;
@@ -63,8 +88,11 @@ struct Ran {
 };
 
 Ran RunTests(std::string_view text) {
-  const std::map<std::string, std::string> all = {
-      {"dir/rules.yaml", kRules}, {"dir/many.yaml", kManyRules}, {"dir/guard.yaml", kGuard}};
+  const std::map<std::string, std::string> all = {{"dir/rules.yaml", kRules},
+                                                  {"dir/many.yaml", kManyRules},
+                                                  {"dir/guard.yaml", kGuard},
+                                                  {"dir/rolling.yaml", kRolling},
+                                                  {"dir/traefik.yaml", kTraefik}};
   RuleFiles files{[&](const std::string& path) -> Expected<std::string> { return all.at(path); },
                   [&](const std::string& pattern) {
                     return all.contains(pattern) ? std::vector{pattern}
@@ -169,6 +197,29 @@ tests:
 )");
   CHECK(ran.problems == "");
   CHECK(ran.text == "6 passed, 0 failed\n");
+}
+
+TEST_CASE("a rolling update is taken back and held again, without flapping", "[proof][decision]") {
+  Ran ran = RunTests(StrCat("rule_files: [rules.yaml]\ntests:\n  - name: errors\n", kSeries, R"(
+    release: {guard: rolling.yaml}
+    decision_test:
+      - {at: 3m, expect: {action: none, states: {HighErrorRate: pending}}}
+      - {at: 9m, expect: {action: rollback, rule: HighErrorRate}}
+      - {at: 20m, expect: {action: rollback, weight: 0, phase: Idle}}
+)"));
+  CHECK(ran.problems == "");
+  CHECK(ran.text == "3 passed, 0 failed\n");
+}
+
+TEST_CASE("a router the simulated cluster does not have is stood in for", "[proof][decision]") {
+  Ran ran = RunTests(StrCat("rule_files: [rules.yaml]\ntests:\n  - name: errors\n", kSeries, R"(
+    release: {guard: traefik.yaml}
+    decision_test:
+      - {at: 3m, expect: {action: none, weight: 15}}
+      - {at: 9m, expect: {action: rollback, rule: HighErrorRate, weight: 0}}
+)"));
+  CHECK(ran.problems == "");
+  CHECK(ran.text == "2 passed, 0 failed\n");
 }
 
 TEST_CASE("pause, observe, compare, and what the series say about the target",
