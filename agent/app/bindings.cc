@@ -27,15 +27,33 @@ promql::Bindings GuardBindings(const spec::Guard& guard, const release::GuardSta
   return vars;
 }
 
+namespace {
+
+// Flagger keeps stable in a second Deployment, `NAME-primary`. Names of the other one's pods have
+// two more parts only.
+std::string FlaggerPods(const release::Observation& observation, const std::string& revision) {
+  const Json* canary = observation.target.object;
+  if (canary == nullptr) return {};
+  const std::string name = canary->At("spec", "targetRef", "name").Str();
+  if (name.empty()) return {};
+  return canary->At("status", "lastPromotedSpec").Str() == revision
+             ? StrCat(name, "-primary-.*")
+             : StrCat(name, "-[a-z0-9]+-[a-z0-9]+");
+}
+
+}  // namespace
+
 std::string PodPattern(const spec::Guard& guard, const release::Observation& observation,
                        const std::string& revision) {
+  const std::string& kind = guard.target.kind;
+  if (kind == "Canary") return FlaggerPods(observation, revision);
+  const bool named = kind == "Deployment" || kind == "Rollout";  // pods carry the hash
   std::string found;
   auto add = [&](const std::string& workload, const release::WorkloadView& in) {
     const release::RevisionView* view = in.Find(revision);
     if (view == nullptr || view->pod_hash.empty()) return;
     if (!found.empty()) found += "|";
-    found += guard.target.kind == "Deployment" ? StrCat(workload, "-", view->pod_hash, "-.*")
-                                               : StrCat(workload, "-.*");
+    found += named ? StrCat(workload, "-", view->pod_hash, "-.*") : Join(view->pods, "|");
   };
   if (observation.candidate.exists) add(release::CandidateName(guard), observation.candidate);
   add(guard.target.name, observation.target);

@@ -26,6 +26,7 @@ struct RevisionView {
   int64_t ready = 0;
   int64_t available = 0;
   const Json* object = nullptr;
+  std::vector<std::string> pods;  // names; only of kinds whose pods' names do not tell (bounded)
 };
 
 // The target, or the candidate's Deployment.

@@ -26,6 +26,7 @@ void Fields(Archive& a, View& v) {
   a("ready", v.ready);
   a("available", v.available);
   a("object", v.object);
+  a("pods", v.pods);
 }
 
 template <class Archive, MaybeConst<WorkloadView> View>

@@ -11,6 +11,7 @@ namespace rollguard::release {
 namespace {
 
 constexpr size_t kMaxImageKeys = 32;
+constexpr size_t kMaxPodNames = 200;
 
 bool OwnedBy(const Json& object, const std::string& uid) {
   if (uid.empty()) return false;
@@ -120,6 +121,8 @@ void CountRevisionPods(WorkloadView& w, const WorldObjects& world) {
         continue;
       }
       ++revision.replicas;
+      if (revision.pods.size() < kMaxPodNames)
+        revision.pods.push_back(pod->At("metadata", "name").Str());
       if (IsTrue(*pod, "Ready")) {
         ++revision.ready;
         ++revision.available;

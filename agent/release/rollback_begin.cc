@@ -111,7 +111,9 @@ void BeginRollback(Context& c, const std::string& reason, const std::string& act
       trigger.signals.push_back(Abbreviate(signal.name, kMaxName));
     }
   }
-  const Verdict verdict = quarantine || person ? Verdict::kRollBack : Verdict::kSupersede;
+  // What came in its place, not what was wrong with it.
+  const bool superseded = !quarantine && person;
+  const Verdict verdict = superseded ? Verdict::kSupersede : Verdict::kRollBack;
   trigger.decision = c.Decide(verdict, reason, actor, std::move(signals)).id;
   const bool from_promoting =
       c.state().phase == Phase::kPromoting ||
@@ -130,7 +132,11 @@ void BeginRollback(Context& c, const std::string& reason, const std::string& act
     times.push_back(c.obs.now);
     if (times.size() > 100) times.erase(times.begin());
   }
-  c.Tell("rolledBack", spec::RuleSeverity::kCritical, StrCat("rolling back: ", reason));
+  if (superseded) {
+    c.Tell("superseded", spec::RuleSeverity::kLow, reason);
+  } else {
+    c.Tell("rolledBack", spec::RuleSeverity::kCritical, StrCat("rolling back: ", reason));
+  }
 }
 
 }  // namespace rollguard::release
