@@ -128,8 +128,12 @@ struct Fixture {
     state.release->candidate = "new";
     state.release->stable = "old";
     state.release->started = scheduler.Now();
-    observation.target.revisions = {{.revision = "old", .pod_hash = "h1"},
-                                    {.revision = "new", .pod_hash = "h2"}};
+    observation.target.revisions.clear();
+    for (const auto& [revision, hash] : {std::pair("old", "h1"), std::pair("new", "h2")}) {
+      release::RevisionView& view = observation.target.revisions.emplace_back();
+      view.revision = revision;
+      view.pod_hash = hash;
+    }
     Follow();
   }
   void Follow() { sensor->Follow({guard, state, observation, tracks}); }
@@ -403,7 +407,8 @@ spec:
                               "revisions:\n  - {name: v1, behaviour: {errorRatio: 0}}\n"
                               "  - {name: v2, behaviour: ",
                               row.behaviour, "}\nevents:\n  - {at: 1m, release: v2}\n");
-    if (*row.pods != 0) text += StrCat("  - {at: 150s, pod: {revision: v2, fault: ", row.pods, "}}\n");
+    if (*row.pods != 0)
+      text += StrCat("  - {at: 150s, pod: {revision: v2, fault: ", row.pods, "}}\n");
     text += StrCat("duration: 1h\nexpect: ", row.want, "\n");
     proof::Scenario scenario = proof::ParseScenario("scenario.yaml", text, problems);
     for (const auto& problem : problems.Sorted()) INFO(problem.message);
