@@ -73,6 +73,9 @@ TEST_CASE("components are taken: monitoring and every router's permissions") {
     CHECK(Kubectl({"apply", "-n", "rollguard", "-f",
                    Source(StrCat("k8s/components/monitoring/", file))}) == "");
   }
+  CHECK(Kubectl({"apply", "-f", Source("tests/e2e/crds/routes.yaml")}) == "");
+  CHECK(Kubectl({"wait", "--for=condition=Established", "--timeout=60s",
+                 "crd/virtualservices.networking.istio.io"}) == "");
   for (const auto& entry : std::filesystem::directory_iterator(Source("k8s/components/routers")))
     CHECK(Kubectl({"apply", "-f", (entry.path() / "cluster-role.yaml").string()}) == "");
 }
