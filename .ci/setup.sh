@@ -34,6 +34,7 @@ needs_test() {
   needs_build
   cat <<'ROWS'
 cmd:git|git|lists the project's files
+pkg|prometheus-cpp-dev|the metrics page is held against this client library
 cmd:openssl|openssl|makes certificates for the TLS tests
 cmd:python3|python3|small helpers of the tests
 cmd:prometheus|prometheus|answers are compared with the real server

@@ -19,4 +19,5 @@ add_library(rollguard_httplib INTERFACE)
 target_link_libraries(rollguard_httplib INTERFACE PkgConfig::HTTPLIB OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 if(ROLLGUARD_TESTS)
   find_package(Catch2 REQUIRED)
+  find_package(prometheus-cpp REQUIRED COMPONENTS core)  # the metrics page is held against it
 endif()
