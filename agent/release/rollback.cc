@@ -131,6 +131,16 @@ Progress TrafficHome(Context& c) {
   return Progress::kDone;
 }
 
+// Something came in its place; nothing was wrong with it. (Not so when the agent was blind: that
+// quarantines nothing either.)
+bool Superseded(const Context& c) {
+  const Trigger& trigger = *c.rel().trigger;
+  for (const Decision& decision : c.state().decisions) {
+    if (decision.id == trigger.decision) return decision.verdict == Verdict::kSupersede;
+  }
+  return !trigger.quarantine;
+}
+
 // What is the same for every strategy once traffic is home.
 void FinishBack(Context& c) {
   RestoreConfigs(c);
@@ -141,7 +151,7 @@ void FinishBack(Context& c) {
     Escalate(c, failure);
     if (!c.rel().scratch.confirmed) return;
   }
-  if (!c.rel().trigger->quarantine) {
+  if (Superseded(c)) {
     Complete(c, "superseded", c.rel().trigger->reason);
     return;
   }

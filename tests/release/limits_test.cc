@@ -26,6 +26,25 @@ int64_t CandidateWeight(Scene& scene) {
 
 Signal Bad() { return Make("Bad", spec::TriggerAction::kRollback, spec::RuleSeverity::kCritical); }
 
+TEST_CASE("blind: rolled back when the guard says so, and released again when it can see") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {duration: 1m}}"),
+                        "  rollback: {verify: {for: 10s}, cooldown: 0s}\n"
+                        "  blind: {after: 1m, then: rollback}\n"));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(40));
+  scene.extra.blind = "the metrics source does not answer";
+  scene.Run(50s);
+  CHECK(CandidateWeight(scene) == 40);
+  REQUIRE(scene.RunUntil([&] { return scene.state.last.has_value(); }, 5min));
+  CHECK(scene.state.last->outcome == "rolledBack");
+  CHECK(scene.state.quarantine.empty());
+  scene.Run(30s);
+  CHECK(scene.state.blocked_by == "blind: the metrics source does not answer");
+  scene.extra.blind.clear();
+  CHECK(scene.Outcome("promoted"));
+  scene.CheckSound();
+}
+
 TEST_CASE("maxSurge: pods change places within it, never too few of them") {
   struct Row {
     const char* surge;
