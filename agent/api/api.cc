@@ -52,8 +52,11 @@ void Api::Register(http::Router& router) {
 void Api::Observed(const app::RuleReading& r) {
   Tape& tape = impl_->service.tape();
   if (r.compare != nullptr) {
+    // A look without traffic on one side says nothing: the line breaks there.
+    bool counted = !r.compare->no_data;
     tape.Measured(r.guard, r.release, r.rule->name, impl_->service.parts().clock->Now(),
-                  r.compare->candidate_value, r.compare->stable_value, std::nullopt);
+                  counted ? r.compare->candidate_value : std::nullopt,
+                  counted ? r.compare->stable_value : std::nullopt, std::nullopt);
   } else if (r.state != nullptr && r.state->ever_evaluated) {
     tape.Measured(r.guard, r.release, r.rule->name, r.state->evaluated, Known(r.state->value),
                   std::nullopt, r.threshold ? std::optional(r.threshold->value) : std::nullopt);

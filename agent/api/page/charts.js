@@ -125,7 +125,7 @@ export function signalChart(set, signal) {
   const y = scale(0, top, HEIGHT - PAD.bottom, PAD.top);
   const share = scale(0, 100, HEIGHT - PAD.bottom, PAD.top);
   const hasStable = signal.points.some((p) => typeof p.stable === "number");
-  const last = signal.points[signal.points.length - 1];
+  const last = signal.points.findLast((p) => typeof p.candidate === "number") || signal.points[signal.points.length - 1];
   const words = `candidate ${number(last.candidate)}${hasStable ? `, stable ${number(last.stable)}` : ""}`
     + `${typeof signal.threshold === "number" ? `, limit ${number(signal.threshold)}` : ""}`;
   const lines = [{ name: "candidate", key: "candidate", points: signal.points, format: number }];

@@ -100,7 +100,7 @@ function evidenceRow(e, said) {
 }
 
 function evidence(guard, said) {
-  if (!guard.evidence.length) return h("p", { class: "note" }, "No signal yet: rules, checks and alerts show here while a release runs.");
+  if (!guard.evidence.length) return h("p", { class: "note" }, "Nothing is measured now: rules, checks and alerts show here while a release runs. What a decision was taken on stands below.");
   const heads = ["signal", "verdict", "value", "limit", "does", "query"];
   return h("table", { class: "evidence" }, h("caption", { class: "hidden" }, "Evidence"),
     h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))),
