@@ -37,6 +37,21 @@ Json GuardObject(const spec::Guard& guard) {
                     {"spec", yaml::ToJson(guard.raw)}});
 }
 
+// Guards whose workloads somebody else brings up or rolls have nobody here to do that.
+Status CheckReleasable(const spec::Guard& guard) {
+  const Json spec = yaml::ToJson(guard.raw);
+  const Json& strategy = spec.At("strategy");
+  const char* what = strategy.Find("external") != nullptr ? "strategy.external" : nullptr;
+  for (const char* name : {"canary", "blueGreen", "abTest", "mirror"}) {
+    if (!strategy.At(name, "candidate", "deployment").Str().empty()) what = "candidate.deployment";
+  }
+  if (what == nullptr) return {};
+  return Error(ErrorCode::kInvalid,
+               StrCat("the guard ", guard.Id(), " uses ", what,
+                      ": its releases come from elsewhere and cannot be tried here; test its rules "
+                      "without the guard"));
+}
+
 // Pods are up at once: how long that takes is not what is tried here.
 sim::RevisionBehaviour Prompt() {
   sim::RevisionBehaviour behaviour;
@@ -94,6 +109,7 @@ struct Trial::Impl : app::Listener {
   }
 
   Status SetUp() {
+    if (Status can = CheckReleasable(guard); !can) return can;
     Scenario scenario;
     scenario.stable = kStable;
     auto stage = SetStage(guard, scenario);

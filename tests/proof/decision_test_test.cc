@@ -88,11 +88,14 @@ struct Ran {
 };
 
 Ran RunTests(std::string_view text) {
-  const std::map<std::string, std::string> all = {{"dir/rules.yaml", kRules},
-                                                  {"dir/many.yaml", kManyRules},
-                                                  {"dir/guard.yaml", kGuard},
-                                                  {"dir/rolling.yaml", kRolling},
-                                                  {"dir/traefik.yaml", kTraefik}};
+  const std::map<std::string, std::string> all = {
+      {"dir/rules.yaml", kRules},
+      {"dir/many.yaml", kManyRules},
+      {"dir/guard.yaml", kGuard},
+      {"dir/rolling.yaml", kRolling},
+      {"dir/traefik.yaml", kTraefik},
+      {"dir/two.yaml",
+       ReplaceAll(kGuard, "      routing:", "      candidate: {deployment: b}\n      routing:")}};
   RuleFiles files{[&](const std::string& path) -> Expected<std::string> { return all.at(path); },
                   [&](const std::string& pattern) {
                     return all.contains(pattern) ? std::vector{pattern}
@@ -253,6 +256,10 @@ TEST_CASE("a test of decisions that cannot be cast says why", "[proof][decision]
        "1m, "
        "expect: {weight: 0}}]}\n",
        "the guard checkout uses no rule group of the rule files (they have many)"},
+      {"rule_files: [rules.yaml]\ntests:\n  - {release: {guard: two.yaml}, decision_test: [{at: "
+       "1m, "
+       "expect: {weight: 0}}]}\n",
+       "uses candidate.deployment: its releases come from elsewhere and cannot be tried here"},
       {"rule_files: [rules.yaml]\ntests:\n  - {release: {guard: rules.yaml}, decision_test: [{at: "
        "1m, expect: {weight: 0}}]}\n",
        "dir/rules.yaml has no Guard"},
