@@ -288,6 +288,30 @@ TEST_CASE("scaling: a person's new size is carried on both tracks") {
   scene.CheckSound();
 }
 
+TEST_CASE("autoscalers: stable is brought to the size the load on the candidate asks for") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 50}, {pause: {}}")));
+  scene.Load(R"({"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":
+    "checkout","namespace":"shop"},"spec":{"scaleTargetRef":{"apiVersion":"apps/v1","kind":
+    "Deployment","name":"checkout"},"minReplicas":2,"maxReplicas":20,"metrics":[{"type":"Resource",
+    "resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":70}}}]}})");
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(50));
+  CHECK(scene.Get("HorizontalPodAutoscaler", "checkout").At("spec", "minReplicas").IntOr(0) == 4);
+  ClusterRequest request;  // as its autoscaler would, under load
+  request.verb = Verb::kPatch;
+  request.type = sim::DeploymentType();
+  request.ns = "shop";
+  request.name = "checkout-candidate";
+  request.body = *ParseJson(R"({"spec":{"replicas":5}})");
+  REQUIRE(scene.world.api().Call(request).ok());
+  scene.Run(3s);
+  CHECK(scene.Get("HorizontalPodAutoscaler", "checkout").At("spec", "minReplicas").IntOr(0) == 10);
+  CHECK(scene.Say(Command::Verb::kAbort).accepted);
+  CHECK(scene.Outcome("rolledBack"));
+  CHECK(scene.Get("HorizontalPodAutoscaler", "checkout").At("spec", "minReplicas").IntOr(0) == 2);
+  CHECK(scene.violations == std::vector<std::string>{});
+}
+
 TEST_CASE("rules that only observe are written down once and move nothing") {
   Scene scene(GuardWith(CanaryWith("{setWeight: 10}, {pause: {duration: 30s}}")));
   scene.signals = {Make("Look", spec::TriggerAction::kObserve, spec::RuleSeverity::kCritical)};
