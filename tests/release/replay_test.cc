@@ -19,7 +19,9 @@ namespace {
 // Converts to anything: how many of them an aggregate takes is how many fields it has.
 struct Anything {
   template <class T>
-  operator T() const;  // NOLINT(*-explicit-*)
+  operator T() const {  // NOLINT(*-explicit-*)
+    throw 0;            // never converted, only counted
+  }
 };
 template <class T, size_t... I>
 constexpr bool Takes(std::index_sequence<I...>) {
