@@ -163,7 +163,7 @@ constexpr std::array kTable = {
     Row(kApiCallDuration, "rollguard_api_call_duration_seconds", kVerb, kQuick, kServer,
         "How long calls to the API server took; watches are not counted."),
     Row(kWatchRestarts, kC, "rollguard_watch_restarts_total", kResource, kServer,
-        "Watches that were begun, by resource."),
+        "Watches that ended, by resource; each is begun anew."),
     Row(kLooks, kC, "rollguard_looks_total", kNone, kLoop, "Looks at guards."),
     Row(kLoopBusy, kC, "rollguard_loop_busy_seconds_total", kNone, kLoop,
         "Time the deciding thread was busy."),

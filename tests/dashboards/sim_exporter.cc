@@ -152,6 +152,23 @@ class SimExporter::Impl : public app::Listener {
     return story_;
   }
 
+  std::string Scrape() {
+    std::lock_guard lock(mutex_);
+    if (!done_) world_.scheduler().RunFor(per_scrape_);
+    return metrics_.Expose();
+  }
+
+  void DeleteGuard() {
+    std::lock_guard lock(mutex_);
+    ClusterRequest request;
+    request.verb = Verb::kDelete;
+    request.type = kube::resources::Guards();
+    request.ns = cast_.guard.metadata.ns;
+    request.name = cast_.guard.metadata.name;
+    patched_ = world_.api().Call(request).ok();
+    world_.scheduler().RunFor(std::chrono::minutes(2));
+  }
+
   void Decided(const spec::Guard&, const release::Decision&) override {}
   void Told(const spec::Guard&, const release::Notify&) override {}
   void Removed(const std::string&) override {}
@@ -260,12 +277,6 @@ class SimExporter::Impl : public app::Listener {
     REQUIRE(server_->Start());
   }
 
-  std::string Scrape() {
-    std::lock_guard lock(mutex_);
-    if (!done_) world_.scheduler().RunFor(per_scrape_);
-    return metrics_.Expose();
-  }
-
   void Release(const std::string& revision) {
     ClusterRequest request;
     request.verb = Verb::kPatch;
@@ -325,6 +336,8 @@ class SimExporter::Impl : public app::Listener {
 SimExporter::SimExporter(Duration per_scrape) : impl_(std::make_unique<Impl>(per_scrape)) {}
 SimExporter::~SimExporter() = default;
 int SimExporter::port() const { return impl_->port(); }
+std::string SimExporter::Scrape() { return impl_->Scrape(); }
+void SimExporter::DeleteGuard() { impl_->DeleteGuard(); }
 bool SimExporter::Done() const { return impl_->Done(); }
 std::string SimExporter::Story() const { return impl_->Story(); }
 

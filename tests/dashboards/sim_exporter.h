@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 
 #include "agent/base/time.h"
 
@@ -19,6 +20,10 @@ class SimExporter {
   ~SimExporter();
 
   int port() const;
+  // What a request of /metrics does, without the request.
+  std::string Scrape();
+  // Takes the Guard away and lets the agent see it.
+  void DeleteGuard();
   bool Done() const;
   // What ended how, for messages of failures and to see that it was the story that was meant.
   std::string Story() const;
