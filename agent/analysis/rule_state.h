@@ -7,6 +7,7 @@
 // back" (no data) is told apart from "not above the threshold".
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,7 +44,7 @@ struct RuleState {
   std::optional<Time> active_since;  // the condition has held since: what `for` counts
   std::optional<Time> last_bad;      // what `keep_firing_for` counts
   Time evaluated{};
-  double value = 0;        // the worst sample; NaN without any
+  double value = std::numeric_limits<double>::quiet_NaN();  // the worst sample; NaN without any
   spec::StringMap labels;  // of the worst sample
   std::string message;     // of kError: the error's text; of kNoData: what is missing
   int64_t consecutive_errors = 0;

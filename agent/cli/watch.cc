@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "agent/base/text.h"
@@ -59,6 +58,11 @@ class Inbox {
     wake_.wait_for(lock, limit, [&] { return news_; });
     news_ = false;
     return std::exchange(words_, {});
+  }
+  // Waits whatever the news.
+  void Rest(std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, limit, [] { return false; });
   }
 
  private:
@@ -170,7 +174,7 @@ int Follow(Remote& remote, const Wish& wish) {
       return Fail(kName, "the time is over and the release has not ended");
     // A broken stream wakes at once: it is opened again a little later.
     words = inbox.Wait(wish.show == Show::kScreen ? kSecond : kRefresh);
-    if (stream->ended()) std::this_thread::sleep_for(kSecond);
+    if (stream->ended()) inbox.Rest(kSecond);
   }
 }
 

@@ -133,7 +133,11 @@ void CanaryStrategy(ImportSource& from, Json& guard) {
   from.Each("steps", [&](ImportSource& s) { Step(s, steps); });
   if (steps.size() > 0) canary.Set("steps", std::move(steps));
   from.In("analysis", [&](ImportSource& a) { canary.Set("analysis", Analysis(a)); });
-  Carry(from, "maxSurge", canary, "maxSurge");
+  if (from.Has("trafficRouting")) {
+    from.Leave("maxSurge", "with a router stable keeps its size and the candidate comes on top");
+  } else {
+    Carry(from, "maxSurge", canary, "maxSurge");
+  }
   Carry(from, "minPodsPerReplicaSet", canary, "minReplicas");
   CarrySeconds(from, "abortScaleDownDelaySeconds", canary, "abortScaleDownDelay");
   CarrySeconds(from, "scaleDownDelaySeconds", canary, "scaleDownDelay");

@@ -6,6 +6,7 @@
 #include "agent/app/gate_sensor.h"
 #include "agent/app/governor_desk.h"
 #include "agent/app/health_sensor.h"
+#include "agent/app/notifier.h"
 #include "agent/app/recorder.h"
 #include "agent/app/telemetry_listener.h"
 #include "agent/base/text.h"
@@ -43,9 +44,23 @@ struct Brain::Parts {
         blind(g.loop, g.clock, g.sources, [this] { return poller.Blind(); }),
         governor(g.clock, g.config.limits),
         telemetry(g.metrics, g.clock),
+        dispatcher(g.loop, g.clock, g.config.notifications,
+                   app::MakeChannels(g.config,
+                                     {.http = &g.http,
+                                      .read_secret =
+                                          [](const std::string& path) {
+                                            return kube::ReadSmallFile(path, 64U << 10);
+                                          }},
+                                     *g.cluster, IdentityOf(g.options)),
+                   g.NextSeed()),
+        notices(dispatcher, g.loop, g.clock, g.config.cluster.name),
         recorder(*g.history),
         log(g.log),
         events(*g.cluster, g.clock, g.log, IdentityOf(g.options)),
+        outlets(g.loop, g.clock, g.config.notifications,
+                app::MakeChannels(g.config, {.http = &g.http}, *g.cluster, IdentityOf(g.options)),
+                g.NextSeed()),
+        notices(outlets, g.loop, g.clock, g.config.cluster.name),
         others(g) {}
 
   Ground& ground;
@@ -60,9 +75,13 @@ struct Brain::Parts {
   app::BlindSensor blind;
   app::GovernorDesk governor;
   app::TelemetryListener telemetry;
+  notify::Dispatcher dispatcher;
+  app::NotifyListener notices;
   app::Recorder recorder;
   LogListener log;
   KubeEvents events;
+  notify::Dispatcher outlets;
+  app::NotifyListener notices;
   OtherClusters others;
 
   std::vector<app::Sensor*> sensors;
@@ -77,7 +96,12 @@ Brain::Brain(Ground& ground) : parts_(std::make_unique<Parts>(ground)) {
   // Those who ask, then who judges whether one can see at all, then the fleet, then who counts.
   p.sensors = {&p.alerts, &p.rules, &p.analysis, &p.gates,
                &p.health, &p.blind, &p.governor, &p.telemetry};
-  p.listeners = {&p.recorder, &p.telemetry, &p.log, &p.events};
+  p.listeners = {&p.recorder, &p.telemetry, &p.log, &p.events, &p.notices};
+  p.outlets.SetObserver([&p](const DeadLetter& letter) {
+    p.ground.log.Warn(
+        "a notice could not be told",
+        {{"channel", letter.channel}, {"event", letter.notice.event}, {"error", letter.error}});
+  });
   p.governor.SetPager([&p](const std::string& reason) {
     p.ground.log.Error("automatic rollbacks are stopped", {{"reason", reason}});
   });

@@ -72,6 +72,7 @@ TEST_CASE("a Rollout becomes a Deployment and a guard", "[proof][import]") {
       R"("match":[{"headerName":"x-beta","headerValue":{"exact":"1"}}]}},{"analysis":{"templates":)"
       R"([{"templateName":"latency","clusterScope":true}]}},{"setWeight":50},{"pause":{}}])");
   CHECK(Notes(imported) ==
+        "20 spec.strategy.canary.maxSurge\n"
         "21 spec.strategy.canary.maxUnavailable\n"
         "22 spec.strategy.canary.dynamicStableScale\n"
         "26 spec.strategy.canary.trafficRouting.managedRoutes\n"
