@@ -44,16 +44,6 @@ struct Brain::Parts {
         blind(g.loop, g.clock, g.sources, [this] { return poller.Blind(); }),
         governor(g.clock, g.config.limits),
         telemetry(g.metrics, g.clock),
-        dispatcher(g.loop, g.clock, g.config.notifications,
-                   app::MakeChannels(g.config,
-                                     {.http = &g.http,
-                                      .read_secret =
-                                          [](const std::string& path) {
-                                            return kube::ReadSmallFile(path, 64U << 10);
-                                          }},
-                                     *g.cluster, IdentityOf(g.options)),
-                   g.NextSeed()),
-        notices(dispatcher, g.loop, g.clock, g.config.cluster.name),
         recorder(*g.history),
         log(g.log),
         events(*g.cluster, g.clock, g.log, IdentityOf(g.options)),
@@ -75,8 +65,6 @@ struct Brain::Parts {
   app::BlindSensor blind;
   app::GovernorDesk governor;
   app::TelemetryListener telemetry;
-  notify::Dispatcher dispatcher;
-  app::NotifyListener notices;
   app::Recorder recorder;
   LogListener log;
   KubeEvents events;
