@@ -5,8 +5,8 @@
 //   chaos_sim --seed 7 --seeds 1 --story     one seed, with everything that happened
 //
 // Without --seed it begins where nobody has been: at the time of day.
-#include <cinttypes>
 #include <chrono>
+#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -75,14 +75,16 @@ int Play(const Options& options) {
     Tell(seed, options, report, options.story || sums.failed < 3);
     ++sums.failed;
   }
-  std::printf(
-      "seeds %" PRIu64 " from %" PRIu64 ", failed %" PRIu64 ", %.1f s, %.1f ms each\n"
-      "releases %" PRIu64 ", promoted at the end %" PRIu64 ", revisions rejected %" PRIu64
-      ", agents killed %" PRIu64 ", writes %" PRIu64 "\n"
-      "requests %.0f, lost %.0f\n",
-      sums.seeds, options.seed, sums.failed, Since(began),
-      Since(began) * 1000 / static_cast<double>(sums.seeds > 0 ? sums.seeds : 1), sums.starts,
-      sums.promoted, sums.rollbacks, sums.kills, sums.writes, sums.requests, sums.lost);
+  std::printf("seeds %" PRIu64 " from %" PRIu64 ", failed %" PRIu64
+              ", %.1f s, %.1f ms each\n"
+              "releases %" PRIu64 ", promoted at the end %" PRIu64 ", revisions rejected %" PRIu64
+              ", agents killed %" PRIu64 ", writes %" PRIu64
+              "\n"
+              "requests %.0f, lost %.0f\n",
+              sums.seeds, options.seed, sums.failed, Since(began),
+              Since(began) * 1000 / static_cast<double>(sums.seeds > 0 ? sums.seeds : 1),
+              sums.starts, sums.promoted, sums.rollbacks, sums.kills, sums.writes, sums.requests,
+              sums.lost);
   return sums.failed == 0 ? 0 : 1;
 }
 
@@ -91,8 +93,8 @@ int Play(const Options& options) {
 
 int main(int argc, char** argv) {
   rollguard::simulation::Options options;
-  options.seed = static_cast<uint64_t>(
-      std::chrono::system_clock::now().time_since_epoch() / std::chrono::seconds(1));
+  options.seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch() /
+                                       std::chrono::seconds(1));
   for (int i = 1; i < argc; ++i) {
     const bool more = i + 1 < argc;
     if (std::strcmp(argv[i], "--story") == 0) {
@@ -106,7 +108,8 @@ int main(int argc, char** argv) {
     } else if (more && std::strcmp(argv[i], "--setup") == 0) {
       options.setup = argv[++i];
     } else {
-      std::fprintf(stderr, "usage: %s [--seconds N] [--seed S] [--seeds N] [--setup NAME] [--story]\n",
+      std::fprintf(stderr,
+                   "usage: %s [--seconds N] [--seed S] [--seeds N] [--setup NAME] [--story]\n",
                    argv[0]);
       return 2;
     }

@@ -25,8 +25,8 @@ struct Scene : Simulation {
   explicit Scene(Plan plan = Canary()) : Simulation(std::move(plan)) {
     REQUIRE(SetUp());
     Happen({.kind = Event::Kind::kRelease, .version = "v2"});
-    REQUIRE(RunUntil([this] { return checker().picture().Share(ImageOf("v2")) > 0.49; },
-                     minutes(10)));
+    REQUIRE(
+        RunUntil([this] { return checker().picture().Share(ImageOf("v2")) > 0.49; }, minutes(10)));
     RunFor(seconds(2));
     Happen({.kind = Event::Kind::kCrash, .number = 100'000});
     REQUIRE(checker().violations() == std::vector<std::string>{});
@@ -61,8 +61,8 @@ struct Scene : Simulation {
   void Weights(int64_t stable, int64_t candidate, bool knows_back = false) {
     const char* at = "{\"op\":\"replace\",\"path\":\"/spec/http/0/route/";
     Write("VirtualService", kApp,
-          StrCat("[", at, "0/weight\",\"value\":", stable, "},", at, "1/weight\",\"value\":",
-                 candidate, "}]"),
+          StrCat("[", at, "0/weight\",\"value\":", stable, "},", at,
+                 "1/weight\",\"value\":", candidate, "}]"),
           knows_back);
   }
 
@@ -74,9 +74,10 @@ struct Scene : Simulation {
   }
 
   void SetStatus(const Json& status) {
-    Write("Guard", kApp,
-          Json::Arr({Json::Obj({{"op", "replace"}, {"path", "/status"}, {"value", status}})}).Dump(),
-          false, "status");
+    Write(
+        "Guard", kApp,
+        Json::Arr({Json::Obj({{"op", "replace"}, {"path", "/status"}, {"value", status}})}).Dump(),
+        false, "status");
   }
 
   void CheckNamed(const std::string& rule, const std::string& words) {
@@ -125,8 +126,8 @@ TEST_CASE("checker: traffic to a track without a ready pod, by a write") {
 
 TEST_CASE("checker: the last pod with traffic is stopped") {
   Scene scene;
-  scene.world().api().Delete({scene.world().api().TypeId("apps", "deployments"), kNs,
-                              "checkout-candidate"});
+  scene.world().api().Delete(
+      {scene.world().api().TypeId("apps", "deployments"), kNs, "checkout-candidate"});
   scene.RunFor(seconds(2));
   scene.CheckNamed("ready", "its last pod was stopped");
 }
@@ -235,8 +236,7 @@ TEST_CASE("checker: a change for a release that was never begun") {
 TEST_CASE("checker: a revision is released twice") {
   Scene scene;
   scene.Status([&](release::GuardState& state) {
-    state.decisions.push_back(
-        Of(release::Verdict::kStart, "again", "another", CandidateOf(scene)));
+    state.decisions.push_back(Of(release::Verdict::kStart, "again", "another", CandidateOf(scene)));
   });
   scene.CheckNamed("once", "was released 2 times, asked for 1 times");
 }

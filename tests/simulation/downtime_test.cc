@@ -68,14 +68,15 @@ TEST_CASE("rollback: half of the traffic goes back in one patch, before anything
     REQUIRE(simulation.SetUp());
     simulation.Happen({.kind = Event::Kind::kRelease, .version = "v2"});
     const std::string image = ImageOf("v2");
-    REQUIRE(simulation.RunUntil(
-        [&] { return simulation.checker().picture().Share(image) > 0.49; }, minutes(10)));
+    REQUIRE(simulation.RunUntil([&] { return simulation.checker().picture().Share(image) > 0.49; },
+                                minutes(10)));
     simulation.RunFor(seconds(5));
     const size_t already = simulation.written().size();
     CHECK(simulation.Say(release::Command::Verb::kAbort).accepted);
     simulation.RunFor(seconds(3));
-    std::vector<std::string> writes(simulation.written().begin() + static_cast<std::ptrdiff_t>(already),
-                                    simulation.written().end());
+    std::vector<std::string> writes(
+        simulation.written().begin() + static_cast<std::ptrdiff_t>(already),
+        simulation.written().end());
     INFO(Join(writes, "\n"));
     REQUIRE(writes.size() == 1);
     CHECK(IsRoute(writes[0]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must hold at every moment, whatever fails: the invariants of a release. The checker watches
-// the simulated cluster itself (never the agent's memory): every commit of the store, every write an
-// agent made, and the decisions and the intent that were durable in the Guard's status by then.
+// the simulated cluster itself (never the agent's memory): every commit of the store, every write
+// an agent made, and the decisions and the intent that were durable in the Guard's status by then.
 //
 //   weights     the weights of a route sum to 100
 //   ready       no track has traffic and no ready pod, unless its pods failed by themselves
@@ -47,8 +47,8 @@ class Checker {
   void AfterEvent();
 
   // The world may do things that invariants must allow for.
-  void Asked(const std::string& version);  // somebody wants it released (once more)
-  void AskedForAnything();                 // ... or any version, by a command
+  void Asked(const std::string& version);    // somebody wants it released (once more)
+  void AskedForAnything();                   // ... or any version, by a command
   void AroundTheGuard() { around_ = true; }  // pods may come without the guard's leave
   void Scaled() { scaled_at_ = Now(); }
   // Views may be so much older than the world.
@@ -111,8 +111,8 @@ class Checker {
 
   // Of the event that runs.
   std::vector<Write> event_writes_;
-  bool dirty_ = true;          // the picture may have changed
-  bool pod_left_ = false;      // a ready pod was told to stop
+  bool dirty_ = true;      // the picture may have changed
+  bool pod_left_ = false;  // a ready pod was told to stop
   bool first_ = true;
 
   std::map<std::string, Pod> pods_;

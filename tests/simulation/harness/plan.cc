@@ -23,8 +23,8 @@ T OneOf(Random& random, std::initializer_list<T> choices) {
 
 Quality DrawQuality(Random& random) {
   if (random.Chance(0.4)) return Quality::kGood;
-  return OneOf(random, {Quality::kFailing, Quality::kAlerted, Quality::kAlerted,
-                        Quality::kCrashing, Quality::kUnready, Quality::kUnpullable});
+  return OneOf(random, {Quality::kFailing, Quality::kAlerted, Quality::kAlerted, Quality::kCrashing,
+                        Quality::kUnready, Quality::kUnpullable});
 }
 
 sim::FaultPlan DrawFaults(Random& random) {
@@ -41,8 +41,7 @@ void DrawCrashes(Random& random, Plan& plan) {
   if (!random.Chance(0.5)) return;
   const int64_t count = Between(random, 1, 4);
   for (int64_t i = 0; i < count; ++i) {
-    plan.crashes.push_back(
-        {static_cast<uint64_t>(Between(random, 1, 40)), random.Chance(0.5)});
+    plan.crashes.push_back({static_cast<uint64_t>(Between(random, 1, 40)), random.Chance(0.5)});
   }
   std::sort(plan.crashes.begin(), plan.crashes.end(),
             [](const WriteCrash& a, const WriteCrash& b) { return a.nth < b.nth; });
@@ -107,9 +106,9 @@ void DrawGuard(Random& random, Plan& plan) {
   extra += "  rollback:\n    verify: {for: 10s}\n";
   extra += StrCat("    cooldown: ", OneOf<const char*>(random, {"0s", "0s", "2m", "10m"}), "\n");
   extra += StrCat("    maxPerHour: ", OneOf<const char*>(random, {"100", "100", "1"}), "\n");
-  extra += StrCat("    onTrigger: ", OneOf<const char*>(random, {"immediate", "immediate",
-                                                                 "immediate", "gradual"}),
-                  "\n");
+  extra +=
+      StrCat("    onTrigger: ",
+             OneOf<const char*>(random, {"immediate", "immediate", "immediate", "gradual"}), "\n");
 }
 
 }  // namespace
@@ -158,7 +157,7 @@ Plan DrawPlan(uint64_t seed, const Setup* setup) {
   DrawCrashes(random, plan);
   DrawEvents(random, plan);
   DrawGuard(random, plan);
-  plan.delete_at_end = random.Chance(0.25);
+  plan.delete_at_end = random.Chance(0.25) && plan.setup->kind != "StatefulSet";
   return plan;
 }
 
@@ -210,8 +209,8 @@ std::string GuardYaml(const Plan& plan) {
 }
 
 std::string Describe(const Plan& plan) {
-  std::string out = StrCat("seed ", plan.seed, ": ", plan.setup->name, ", ", plan.replicas,
-                           " replicas");
+  std::string out =
+      StrCat("seed ", plan.seed, ": ", plan.setup->name, ", ", plan.replicas, " replicas");
   for (const auto& [version, quality] : plan.versions) {
     out += StrCat(", ", version, " ", ToString(quality));
   }

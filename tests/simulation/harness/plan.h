@@ -66,7 +66,7 @@ struct Plan {
   std::string guard_extra = {};                  // YAML lines below `spec:`
   sim::FaultPlan faults = {};
   std::vector<WriteCrash> crashes = {};
-  std::vector<Event> events = {};   // in order of time
+  std::vector<Event> events = {};    // in order of time
   Duration faults_for = minutes(4);  // from the first event on; then all goes well
   bool delete_at_end = false;
 

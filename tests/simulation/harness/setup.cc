@@ -202,10 +202,6 @@ void AddCanaries(std::vector<Setup>& out) {
         Of(r, StrCat("canary ", r.name), StrCat("canary: {", kServices, r.yaml, kSteps, "}")));
   }
   out.push_back({.name = "canary replicas", .strategy = StrCat("canary: {", kSteps, "}")});
-  out.push_back({.name = "canary service",
-                 .strategy = StrCat("canary: {stableService: checkout, routing: [{service: ",
-                                    "{service: checkout}}], steps: [{setCanaryScale: {weight: ",
-                                    "100}}, {pause: {duration: 10s}}]}")});
 }
 
 // What a canary can have besides: an autoscaler, a second Deployment, header routes, approval.
@@ -223,14 +219,6 @@ void AddVariants(std::vector<Setup>& out) {
   second.second = true;
   second.objects.push_back(Service("checkout-b", "checkout-b"));
   out.push_back(std::move(second));
-
-  out.push_back(Of(istio, "canary istio header route and mirror",
-                   StrCat("canary: {", kServices, istio.yaml,
-                          "steps: [{setCanaryScale: {replicas: 1}}, {setHeaderRoute: {name: ",
-                          "testers, match: [{headers: [{name: x-test, exact: yes-please}]}]}}, ",
-                          "{pause: {duration: 5s}}, {setMirrorRoute: {name: copy, percentage: ",
-                          "50}}, {pause: {duration: 5s}}, {setWeight: 30}, {approval: {required: ",
-                          "1, timeout: 60s, onTimeout: promote}}]}")));
 }
 
 void AddOthers(std::vector<Setup>& out) {
@@ -244,9 +232,9 @@ void AddOthers(std::vector<Setup>& out) {
                    StrCat("abTest: {stableService: checkout, ", istio.yaml,
                           "match: [{headers: [{name: x-test, exact: yes-please}]}], iterations: ",
                           "2, interval: 10s}")));
-  out.push_back(Of(istio, "mirror",
-                   StrCat("mirror: {stableService: checkout, ", istio.yaml,
-                          "percentage: 50, duration: 10s}")));
+  out.push_back(Of(
+      istio, "mirror",
+      StrCat("mirror: {stableService: checkout, ", istio.yaml, "percentage: 50, duration: 10s}")));
   out.push_back({.name = "rolling", .strategy = "rolling: {}"});
   out.push_back({.name = "rolling observed", .strategy = "rolling: {admission: observe}"});
   out.push_back({.name = "rolling StatefulSet",
@@ -265,6 +253,12 @@ std::vector<Setup> MakeSetups() {
   AddVariants(out);
   AddOthers(out);
   for (Setup& setup : out) {
+    // Extra routes stand before the owner's: there places in the list say nothing.
+    const bool moved = setup.name == "a/b" || setup.name == "mirror";
+    if (moved) {
+      std::erase_if(setup.foreign,
+                    [](const Setup::Foreign& f) { return f.pointer.starts_with("/spec/http/"); });
+    }
     setup.objects.push_back(Service(kApp, setup.second ? kApp : ""));
     setup.foreign.push_back({"Service/checkout", "/spec/ports"});
     setup.foreign.push_back({"Service/checkout", "/metadata/annotations/owner"});
@@ -289,30 +283,29 @@ const Setup* FindSetup(std::string_view name) {
 std::string ImageOf(std::string_view version) { return StrCat("shop/checkout:", version); }
 
 Json TemplateOf(std::string_view version) {
-  Json container = Json::Obj(
-      {{"name", "app"},
-       {"image", ImageOf(version)},
-       {"resources", Json::Obj({{"requests", Json::Obj({{"cpu", "500m"}})}})}});
+  Json container =
+      Json::Obj({{"name", "app"},
+                 {"image", ImageOf(version)},
+                 {"resources", Json::Obj({{"requests", Json::Obj({{"cpu", "500m"}})}})}});
   return Json::Obj({{"metadata", Json::Obj({{"labels", Json::Obj({{"app", kApp}})}})},
                     {"spec", Json::Obj({{"containers", Json::Arr({container})}})}});
 }
 
 Json WorkloadOf(const Setup& setup, const std::string& name, int64_t replicas) {
-  Json spec = Json::Obj(
-      {{"selector", Json::Obj({{"matchLabels", Json::Obj({{"app", kApp}})}})},
-       {"template", TemplateOf("v1")}});
+  Json spec = Json::Obj({{"selector", Json::Obj({{"matchLabels", Json::Obj({{"app", kApp}})}})},
+                         {"template", TemplateOf("v1")}});
   if (setup.second) {
     spec["selector"]["matchLabels"].Set("slot", name);
     spec["template"]["metadata"]["labels"].Set("slot", name);
   }
   if (setup.kind != "DaemonSet") spec.Set("replicas", replicas);
   if (setup.kind == "StatefulSet") spec.Set("serviceName", kApp);
-  return Json::Obj({{"apiVersion", "apps/v1"},
-                    {"kind", setup.kind},
-                    {"metadata", Json::Obj({{"name", name},
-                                            {"namespace", kNs},
-                                            {"labels", Json::Obj({{"app", kApp}})}})},
-                    {"spec", std::move(spec)}});
+  return Json::Obj(
+      {{"apiVersion", "apps/v1"},
+       {"kind", setup.kind},
+       {"metadata",
+        Json::Obj({{"name", name}, {"namespace", kNs}, {"labels", Json::Obj({{"app", kApp}})}})},
+       {"spec", std::move(spec)}});
 }
 
 }  // namespace rollguard::simulation

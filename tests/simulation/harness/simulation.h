@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays one plan: the agent's own controller and sensors in a simulated cluster, under virtual time.
+// Plays one plan: the agent's own controller and sensors in a simulated cluster, under virtual
+// time.
 //
 //   settle      the workload comes up, the guard takes it over; nothing fails
 //   faults      what the plan says happens, while calls and watches fail as it says
@@ -118,7 +119,7 @@ class Simulation : public app::Listener {
   int64_t commands_ = 0;
   bool faulty_ = false;
   bool uses_rules_ = false;
-  std::string wanted_ = "v1";  // the version in the spec
+  std::string wanted_ = "v1";           // the version in the spec
   std::map<std::string, Time> alerts_;  // firing, by version
   std::vector<std::string> written_;
   sim::TrafficTotals before_;
