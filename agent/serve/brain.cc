@@ -163,6 +163,7 @@ void Brain::Start(app::ReadBack earlier) {
   parts_->controller->Start();
   parts_->poller.Start();
   app::FollowAlerts(parts_->ground.metrics, parts_->ground.loop, parts_->alerts, parts_->poller);
+  app::FollowNotifier(parts_->ground.metrics, parts_->ground.loop, parts_->outlets);
 }
 
 bool Brain::started() const { return parts_->started; }
