@@ -93,7 +93,9 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
                         release::Observation observation) {
   AnswerCommands(*slot, result.answers);
   bool quiet = !result.state_changed && result.actions.empty();
-  if (quiet && !result.finalized) {
+  // Once it was let go only the news of its end is waited for.
+  bool lets_go = result.finalized && slot->deleting && slot->has_finalizer;
+  if (quiet && !lets_go) {
     slot->failures = 0;
     Follow(*slot, observation);
     if (result.wake) Schedule(slot, std::max(Duration(0), *result.wake - ports_.clock->Now()));

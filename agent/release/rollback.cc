@@ -6,6 +6,7 @@
 
 #include "agent/base/text.h"
 #include "agent/release/context.h"
+#include "agent/release/observe.h"
 
 namespace rollguard::release {
 namespace {
@@ -86,6 +87,9 @@ bool UndoTarget(Context& c) {
     c.EditRelease().touched_target = true;
   }
   if (!c.rel().touched_target) return true;
+  const bool parked = c.rel().parked.is_object() && c.obs.target.held &&
+                      c.obs.target.revision == RevisionOf(c.rel().parked);
+  if (parked) return true;
   if (c.obs.target.revision == c.rel().stable) {
     if (c.obs.target.held && c.obs.target.observed && !c.obs.target.RolledOut()) {
       Unhold(c, "stable's pods come back");
