@@ -71,7 +71,8 @@ Json DeploymentJson(const DeploymentId& id, const app::GuardSummary& g, const St
   Json step;
   auto done = running ? EstimateCompletion(shown) : std::nullopt;
   if (running) {
-    for (const Json& one : StepsJson(shown).items()) {
+    const Json steps = StepsJson(shown);
+    for (const Json& one : steps.items()) {
       if (one.At("state").Str() != "current") continue;
       step = one.Find("name") != nullptr ? one.At("name") : one.At("words");
     }
