@@ -10,6 +10,7 @@ namespace rollguard::app {
 namespace {
 
 constexpr Duration kConflictRetry{20};
+constexpr Duration kIdleLook{1000};
 constexpr Duration kFirstBackoff{200};
 constexpr int kMaxDoublings = 7;  // 25 s
 
@@ -98,7 +99,9 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   if (quiet && !lets_go) {
     slot->failures = 0;
     Follow(*slot, observation);
-    if (result.wake) Schedule(slot, std::max(Duration(0), *result.wake - ports_.clock->Now()));
+    // Nothing was to be done although the time has come: waiting is for something else.
+    const Time now = ports_.clock->Now();
+    if (result.wake) Schedule(slot, *result.wake > now ? *result.wake - now : kIdleLook);
     return;
   }
   slot->busy = true;

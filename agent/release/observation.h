@@ -62,7 +62,7 @@ struct PodsView {
   bool crash_looping = false;
   bool image_pull_failing = false;
   std::string problem;
-  std::vector<std::pair<std::string, std::string>> broken;  // name and uid, of those that crash
+  std::vector<std::pair<std::string, std::string>> broken;  // name and uid, of those not ready
 };
 
 struct HpaView {

@@ -146,7 +146,6 @@ void AddContainer(const Json& pod, const Json& status, PodsView& view) {
   view.image_pull_failing = view.image_pull_failing || pull;
   view.crash_looping = view.crash_looping || crash;
   const std::string name = pod.At("metadata", "name").Str();
-  view.broken.emplace_back(name, pod.At("metadata", "uid").Str());
   if (!view.problem.empty()) return;
   view.problem = StrCat("pod ", name, ", container ", status.At("name").Str(), ": ", reason);
   const std::string message = status.At("state", "waiting", "message").Str();
@@ -161,7 +160,11 @@ void AddPod(const Json& pod, PodsView& view) {
     return;
   }
   ++view.total;
-  if (IsTrue(pod, "Ready")) ++view.ready;
+  if (IsTrue(pod, "Ready")) {
+    ++view.ready;
+  } else {
+    view.broken.emplace_back(pod.At("metadata", "name").Str(), pod.At("metadata", "uid").Str());
+  }
   for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
     for (const Json& status : pod.At("status").At(list).items()) AddContainer(pod, status, view);
   }

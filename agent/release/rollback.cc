@@ -206,13 +206,14 @@ void RollBackSibling(Context& c) {
   FinishBack(c);
 }
 
-// A StatefulSet waits for ever on a pod that crashes with the revision that is taken back.
+// A StatefulSet waits for ever on a pod that does not become ready with the revision that is taken
+// back.
 void DeleteBrokenPods(Context& c) {
   if (c.obs.target.kind != "StatefulSet") return;
   for (const auto& [name, uid] : c.obs.candidate_pods.broken) {
     c.Do(DeleteObject{{"v1", "Pod", c.guard.metadata.ns, name},
                       uid,
-                      "it crashes with the revision that is taken back"});
+                      "it is not ready with the revision that is taken back"});
   }
 }
 
