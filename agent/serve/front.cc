@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/front.h"
 
+#include "agent/alerts/webhook.h"
 #include "agent/app/agent_metrics.h"
 #include "agent/app/intake_routes.h"
 #include "agent/base/text.h"
@@ -25,6 +26,19 @@ http::ServerOptions OptionsOf(const spec::ListenConfig& config) {
   options.head_deadline = config.head_timeout;
   options.body_deadline = config.body_timeout;
   return options;
+}
+
+// What the configuration says of another sender; the rest as the built-in mapping has it.
+alerts::Mapping MappingOf(const spec::AlertSender& sender) {
+  alerts::Mapping mapping;
+  mapping.alerts = sender.alerts;
+  if (!sender.status.empty()) mapping.status = sender.status;
+  if (!sender.resolved_values.empty()) mapping.resolved_values = sender.resolved_values;
+  if (!sender.starts_at.empty()) mapping.starts_at = sender.starts_at;
+  if (!sender.labels.empty()) mapping.labels = sender.labels;
+  for (const auto& [label, path] : sender.label_paths)
+    mapping.label_paths.emplace_back(label, path);
+  return mapping;
 }
 
 }  // namespace
@@ -75,6 +89,8 @@ void Front::AddRoutes() {
   senders.clock = &ground_.clock;
   senders.identify = [this](const http::Request& r) { return identity_.IdentifyWebhook(r); };
   senders.max_bytes = static_cast<size_t>(ground_.config.listen.max_body_bytes);
+  for (const spec::AlertSender& sender : ground_.config.senders)
+    senders.mappings.emplace(sender.name, MappingOf(sender));
   app::RegisterOtherSenders(router_, std::move(senders));
   router_.Add("GET", "/metrics", [this](const http::Request&) {
     ground_.metrics.GaugeOf(telemetry::Metric::kReady).Set(not_ready_().empty());

@@ -85,6 +85,19 @@ struct AlertmanagerConfig {
   SourceSpan span;
 };
 
+// Another sender's JSON, read by a mapping: POST /api/v1/alerts/from/NAME. Places are JSON pointers;
+// those of an alert are relative to it. Empty: as the sender "generic" has it.
+struct AlertSender {
+  std::string name;
+  std::string alerts;  // the array of alerts; empty: the document is one alert
+  std::string status;
+  std::vector<std::string> resolved_values;
+  std::string starts_at;
+  std::string labels;     // an object of strings
+  StringMap label_paths;  // label <- place
+  SourceSpan span;
+};
+
 struct ListenConfig {
   std::string address = "127.0.0.1";
   int64_t port = 9442;
@@ -202,6 +215,7 @@ struct AgentConfig {
   std::vector<ClusterConfig> other_clusters;  // for promotion.after
   std::vector<MetricsSourceConfig> metrics;   // the first is the default
   std::vector<AlertmanagerConfig> alertmanagers;
+  std::vector<AlertSender> senders;
   ListenConfig listen;
   AuthConfig auth;
   HistoryConfig history;

@@ -139,6 +139,31 @@ void ReadListen(Object& o, ListenConfig& out) {
     o.Error("clientCaFile", "\"clientCaFile\" needs certFile and keyFile");
 }
 
+void ReadPointer(Object& o, std::string_view key, std::string& out, const char* description) {
+  if (o.Str(key, out, description) && !out.empty() && out[0] != '/')
+    o.Error(key, StrCat(Quote(out), " is no JSON pointer: write /", ReplaceAll(out, ".", "/")));
+}
+
+void ReadSenders(Object& o, std::vector<AlertSender>& out) {
+  o.List("senders", "Other senders of alerts, at /api/v1/alerts/from/NAME.", [&](Object& s) {
+    AlertSender sender;
+    ReadUniqueName(s, sender, out);
+    ReadPointer(s, "alerts", sender.alerts, "Where the array of alerts is; absent: one alert.");
+    ReadPointer(s, "status", sender.status, "Where its status is (/status).");
+    s.Strings("resolvedValues", sender.resolved_values,
+              "Values of the status that mean resolved (resolved, ok, OK, closed).");
+    ReadPointer(s, "startsAt", sender.starts_at,
+                "When it began: RFC 3339 or Unix seconds (/startsAt); absent there: on arrival.");
+    ReadPointer(s, "labels", sender.labels, "Where an object of labels is (/labels).");
+    s.Map("labelPaths", sender.label_paths, "Single labels: name to JSON pointer.");
+    for (const auto& [label, path] : sender.label_paths)
+      if (path.empty() || path[0] != '/')
+        s.Error("labelPaths",
+                StrCat("the place of ", Quote(label), " is no JSON pointer like /a/b"));
+    out.push_back(std::move(sender));
+  });
+}
+
 void ReadAuth(Object& o, AuthConfig& out) {
   o.Bool("kubernetes", out.kubernetes, "Ask TokenReview and SubjectAccessReview (true).");
   o.Dur("cache", out.cache, "Answers are kept this long (30s).");
@@ -315,6 +340,7 @@ void ReadAgentConfig(Object& o, AgentConfig& out) {
   });
   ReadMetricsSources(o, out.metrics);
   ReadAlertmanagers(o, out.alertmanagers);
+  ReadSenders(o, out.senders);
   o.Obj("listen", "The agent's own server.", [&](Object& l) { ReadListen(l, out.listen); });
   o.Obj("auth", "Who may call.", [&](Object& a) { ReadAuth(a, out.auth); });
   o.Obj("history", "Where history is kept.", [&](Object& h) { ReadHistory(h, out.history); });

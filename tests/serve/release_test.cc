@@ -107,6 +107,33 @@ TEST_CASE("an alert takes a release back; who has no token is refused") {
   CHECK(stage.RouteWeight() == 0);
 }
 
+TEST_CASE("another sender's alert is read as the configuration says") {
+  Stage stage;
+  const std::string config = stage.dir().Write("agent.yaml", R"(kind: AgentConfig
+senders:
+  - name: pager
+    alerts: /incidents
+    status: /state
+    resolvedValues: [done]
+    startsAt: /opened
+    labels: /tags
+    labelPaths: {alertname: /title}
+)");
+  stage.StartAgent({"--config", config});
+  auto post = [&](const std::string& sender, const std::string& body) {
+    return testing::Ask(stage.agent().port(), "POST", "/api/v1/alerts/from/" + sender, body,
+                        {{"Authorization", "Bearer sesame"}});
+  };
+  testing::PlainAnswer answer =
+      post("pager", R"({"incidents":[{"title":"Down","state":"open","opened":1700000000,)"
+                    R"("tags":{"namespace":"shop","deployment":"checkout"}}]})");
+  INFO(answer.body);
+  CHECK(answer.status == 200);
+  CHECK(answer.body.find("\"alertname\":\"Down\"") != std::string::npos);
+  CHECK(post("nobody", "{}").status == 404);
+  CHECK(post("pager", R"({"incidents":3})").status == 400);
+}
+
 TEST_CASE("killed in the middle of a release, the next start goes on from there") {
   Stage stage;
   stage.StartAgent();
