@@ -341,7 +341,8 @@ void TelemetryListener::Told(const spec::Guard& guard, const release::Notify& no
 void TelemetryListener::OnRule(const RuleReading& reading) {
   auto known = known_.find(reading.guard);
   if (known == known_.end() || known->second.release != reading.release) return;
-  auto [ns, name] = PartsOf(reading.guard);
+  const auto parts = PartsOf(reading.guard);
+  const std::string_view ns = parts.first, name = parts.second;
   const std::string_view group = reading.group, rule = reading.rule->name;
   const std::string_view state = StateOf(reading);
   metrics_.Remove(Metric::kRuleState, {ns, name, group, rule});

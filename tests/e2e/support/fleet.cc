@@ -2,6 +2,7 @@
 #include "tests/e2e/support/fleet.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -147,8 +148,10 @@ Member& Fleet::Add(const std::string& setup_name) {
     std::exit(1);
   }
   InstallKinds(member->setup->types);
-  member->ns =
-      ReplaceAll(ReplaceAll(StrCat("e2e", number_, "-", ToLower(setup_name)), " ", "-"), "/", "-");
+  // One cluster serves several test programs: none meets what another left.
+  member->ns = ReplaceAll(
+      ReplaceAll(StrCat("e2e", number_, "-", getpid(), "-", ToLower(setup_name)), " ", "-"), "/",
+      "-");
   Complain(cluster_.Create(Json::Obj({{"apiVersion", "v1"},
                                       {"kind", "Namespace"},
                                       {"metadata", Json::Obj({{"name", member->ns}})}})));
