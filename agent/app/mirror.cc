@@ -13,6 +13,12 @@ std::string KeyOf(const Json& object) {
   return KeyOf(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str());
 }
 
+// resourceVersions of one object count upwards; what is no number is only equal or not.
+bool IsAsNew(const std::string& seen, const std::string& than) {
+  auto a = ParseInt(seen), b = ParseInt(than);
+  return a && b ? *a >= *b : seen == than;
+}
+
 }  // namespace
 
 ResourceType TypeOf(const routing::ObjectId& id) {
@@ -171,9 +177,13 @@ void Mirror::Wrote(const ResourceType& type, const Json& object) {
   std::string ns = object.At("metadata", "namespace").Str(),
               name = object.At("metadata", "name").Str();
   std::string seen(found->second.informer->ResourceVersion(ns, name));
-  // The watch may have been faster than the answer.
-  if (seen != object.At("metadata", "resourceVersion").Str())
-    ours_[{type, KeyOf(ns, name)}] = {std::move(seen), object};
+  // The watch may have been faster than the answer, and may even have told of later changes: then
+  // the answer is the older view, and nothing would ever come to replace it.
+  if (IsAsNew(seen, object.At("metadata", "resourceVersion").Str())) {
+    ours_.erase({type, KeyOf(ns, name)});
+    return;
+  }
+  ours_[{type, KeyOf(ns, name)}] = {std::move(seen), object};
 }
 
 void Mirror::Deleted(const ResourceType& type, const std::string& ns, const std::string& name) {

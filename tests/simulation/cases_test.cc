@@ -57,5 +57,20 @@ TEST_CASE("case: pods of a deleted candidate still answer") {
   CHECK(report.stable == ImageOf("v1"));
 }
 
+// The answer to a write came after the watch had told of later changes; it was taken for the newest
+// view, and since nothing changed any more, for ever.
+TEST_CASE("case: an answer is older than what the watch has told") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    Plan plan = Story("rolling", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}});
+    plan.seed = seed;
+    plan.versions["v2"] = Quality::kUnpullable;
+    plan.faults.slow = 0.3;
+    const Report report = Play(plan);
+    CHECK(report.outcome == "rolledBack");
+    CHECK(report.stable == ImageOf("v1"));
+  }
+}
+
 }  // namespace
 }  // namespace rollguard::simulation
