@@ -123,11 +123,19 @@ void Controller::OnGuard(const Json& object) {
   slot->id = id;
   slot->ns = ns;
   slot->name = name;
-  bool ours = object.At("metadata", "resourceVersion").Str() == slot->resource_version;
+  const std::string version = object.At("metadata", "resourceVersion").Str();
+  bool ours = version == slot->resource_version;
+  // What comes late of the time before our last write says nothing any more.
+  if (!is_new && !ours && IsAsNew(slot->resource_version, version)) return;
   if (!slot->busy) {
+    // The version that guards our writes and the state they start from are of one object: what
+    // another writer, or a write of ours without an answer, left there is read again.
+    if (is_new || !slot->state || !(object.At("status") == slot->status)) {
+      slot->status = object.At("status");
+      slot->state.reset();
+    }
     slot->object = object;
-    slot->resource_version = object.At("metadata", "resourceVersion").Str();
-    if (is_new || !slot->state) slot->status = object.At("status");
+    slot->resource_version = version;
   } else {
     // What is looked at next and what is recorded of it speak of the same spec.
     slot->object.Set("spec", object.At("spec"));

@@ -13,13 +13,12 @@ std::string KeyOf(const Json& object) {
   return KeyOf(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str());
 }
 
-// resourceVersions of one object count upwards; what is no number is only equal or not.
-bool IsAsNew(const std::string& seen, const std::string& than) {
-  auto a = ParseInt(seen), b = ParseInt(than);
-  return a && b ? *a >= *b : seen == than;
-}
-
 }  // namespace
+
+bool IsAsNew(std::string_view version, std::string_view than) {
+  auto a = ParseInt(version), b = ParseInt(than);
+  return a && b ? *a >= *b : version == than;
+}
 
 ResourceType TypeOf(const routing::ObjectId& id) {
   ResourceType type = kube::resources::ByKind(id.api_version, id.kind);

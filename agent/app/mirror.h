@@ -26,6 +26,9 @@ using Arena = std::deque<Json>;
 // The kind's API type; unknown kinds get the plural that Kubernetes would give them.
 ResourceType TypeOf(const routing::ObjectId& id);
 routing::ObjectId IdOf(const Json& object);
+// Whether one resourceVersion of an object is the other or a later one. They count upwards; of what
+// is no number only equality is known.
+bool IsAsNew(std::string_view version, std::string_view than);
 // The controlling owner's name of that kind, or "".
 std::string OwnerOf(const Json& object);
 

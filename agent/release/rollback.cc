@@ -100,17 +100,24 @@ bool UndoTarget(Context& c) {
 }
 
 Progress TrafficHome(Context& c) {
-  const bool nothing =
-      !c.candidate().exists &&
+  const bool at_rest =
       routing::Read(c.plan.routing, c.tracks, c.view()).state == routing::Reading::State::kAtRest;
-  if (nothing) return Progress::kDone;
+  if (at_rest && !c.candidate().exists) return Progress::kDone;
   if (FollowsReplicas(c)) {
     if (EnsureStable(c, FullSize(c)) != Progress::kDone) return Progress::kWaiting;
     if (c.rel().wanted.candidate != 0) c.EditRelease().wanted = {};
     return Progress::kDone;
   }
+  // Routes that have returned already find whatever pods there are: they are pinned to stable's when
+  // those can carry everything, and the candidate is given nothing of its own again.
+  const int64_t cannot = CannotCarry(c);
+  if (at_rest && cannot > 0 && cannot < 100) {
+    c.Wait("stable's pods come back before routes are pinned to them");
+    return Progress::kWaiting;
+  }
+  if (at_rest && cannot == 0 && c.rel().wanted.candidate != 0) c.EditRelease().wanted = {};
   const int64_t current = c.rel().wanted.candidate;
-  const int64_t stays = current == 0 ? 0 : CannotCarry(c);
+  const int64_t stays = current == 0 ? 0 : cannot;
   if (stays == 100) {
     Escalate(c, "stable has no available pod: traffic cannot go back to it yet");
     return Progress::kWaiting;
