@@ -100,23 +100,26 @@ bool UndoTarget(Context& c) {
 }
 
 Progress TrafficHome(Context& c) {
-  const bool at_rest =
-      routing::Read(c.plan.routing, c.tracks, c.view()).state == routing::Reading::State::kAtRest;
+  const routing::Reading reading = routing::Read(c.plan.routing, c.tracks, c.view());
+  const bool at_rest = reading.state == routing::Reading::State::kAtRest;
   if (at_rest && !c.candidate().exists) return Progress::kDone;
   if (FollowsReplicas(c)) {
     if (EnsureStable(c, FullSize(c)) != Progress::kDone) return Progress::kWaiting;
     if (c.rel().wanted.candidate != 0) c.EditRelease().wanted = {};
     return Progress::kDone;
   }
-  // Routes that have returned already find whatever pods there are: they are pinned to stable's when
-  // those can carry everything, and the candidate is given nothing of its own again.
+  // Routes that have returned already find whatever pods there are: they are pinned to stable's
+  // when those can carry everything, and the candidate is given nothing of its own again.
   const int64_t cannot = CannotCarry(c);
   if (at_rest && cannot > 0 && cannot < 100) {
     c.Wait("stable's pods come back before routes are pinned to them");
     return Progress::kWaiting;
   }
   if (at_rest && cannot == 0 && c.rel().wanted.candidate != 0) c.EditRelease().wanted = {};
-  const int64_t current = c.rel().wanted.candidate;
+  // A share that was decided and not yet given is not given on the way back.
+  int64_t current = c.rel().wanted.candidate;
+  if (reading.state == routing::Reading::State::kSplit)
+    current = std::min(current, reading.candidate);
   const int64_t stays = current == 0 ? 0 : cannot;
   if (stays == 100) {
     Escalate(c, "stable has no available pod: traffic cannot go back to it yet");
@@ -124,7 +127,7 @@ Progress TrafficHome(Context& c) {
   }
   const int64_t weight = std::min(current, std::max(GradualFloor(c, current), stays));
   const routing::Split& wanted = c.rel().wanted;
-  if (weight != current || !wanted.headers.empty() || !wanted.mirrors.empty()) {
+  if (weight != wanted.candidate || !wanted.headers.empty() || !wanted.mirrors.empty()) {
     c.EditRelease().wanted = routing::Split{weight, {}, {}};
     c.EditRelease().scratch.verified_at.reset();
   }
