@@ -45,8 +45,8 @@ struct RuleState {
   std::optional<Time> last_bad;      // what `keep_firing_for` counts
   Time evaluated{};
   double value = std::numeric_limits<double>::quiet_NaN();  // the worst sample; NaN without any
-  spec::StringMap labels;  // of the worst sample
-  std::string message;     // of kError: the error's text; of kNoData: what is missing
+  spec::StringMap labels;                                   // of the worst sample
+  std::string message;  // of kError: the error's text; of kNoData: what is missing
   int64_t consecutive_errors = 0;
   bool ever_evaluated = false;
 };

@@ -12,19 +12,19 @@
 namespace rollguard {
 
 enum class ErrorCode {
-  kInvalid,          // the request or input is wrong; trying again cannot help
+  kInvalid,  // the request or input is wrong; trying again cannot help
   kNotFound,
   kAlreadyExists,
-  kConflict,         // resourceVersion or precondition no longer holds
-  kGone,             // the history asked for was compacted away
+  kConflict,  // resourceVersion or precondition no longer holds
+  kGone,      // the history asked for was compacted away
   kUnauthenticated,
   kDenied,
   kTooLarge,
-  kThrottled,        // 429 or a limit of our own; see retry_after
+  kThrottled,  // 429 or a limit of our own; see retry_after
   kTimeout,
-  kUnavailable,      // connection refused, 5xx, TLS failure, a body cut short
+  kUnavailable,  // connection refused, 5xx, TLS failure, a body cut short
   kCancelled,
-  kInternal,         // should not happen; a bug or a broken peer
+  kInternal,  // should not happen; a bug or a broken peer
 };
 
 const char* ToString(ErrorCode code);
@@ -51,8 +51,9 @@ struct Error {
 template <class T>
 class [[nodiscard]] Expected {
  public:
-  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(*-explicit-*)
-  Expected(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(*-explicit-*)
+  Expected(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(*-explicit-*)
+  Expected(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(*-explicit-*)
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }

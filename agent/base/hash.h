@@ -18,8 +18,9 @@ std::string Sha256Hex(std::string_view bytes);
 
 uint64_t Fnv1a64(std::string_view bytes, uint64_t seed = 0xcbf29ce484222325ULL);
 
-// The first `length` (at most 12) letters of a SHA-256 in an alphabet without vowels or look-alikes:
-// the names of revisions and decisions. Stable for ever; changing it would rename every revision.
+// The first `length` (at most 12) letters of a SHA-256 in an alphabet without vowels or
+// look-alikes: the names of revisions and decisions. Stable for ever; changing it would rename
+// every revision.
 std::string ShortHash(std::string_view bytes, size_t length = 8);
 
 }  // namespace rollguard

@@ -27,18 +27,18 @@ class Json {
   enum class Type { kNull, kBool, kInt, kDouble, kString, kArray, kObject };
 
   Json() = default;
-  Json(std::nullptr_t) {}                                  // NOLINT(*-explicit-*)
-  Json(bool value) : value_(value) {}                      // NOLINT(*-explicit-*)
-  Json(int value) : value_(static_cast<int64_t>(value)) {}  // NOLINT(*-explicit-*)
-  Json(int64_t value) : value_(value) {}                   // NOLINT(*-explicit-*)
+  Json(std::nullptr_t) {}                                        // NOLINT(*-explicit-*)
+  Json(bool value) : value_(value) {}                            // NOLINT(*-explicit-*)
+  Json(int value) : value_(static_cast<int64_t>(value)) {}       // NOLINT(*-explicit-*)
+  Json(int64_t value) : value_(value) {}                         // NOLINT(*-explicit-*)
   Json(uint32_t value) : value_(static_cast<int64_t>(value)) {}  // NOLINT(*-explicit-*)
   Json(size_t value) : value_(static_cast<int64_t>(value)) {}    // NOLINT(*-explicit-*)
-  Json(double value) : value_(value) {}                    // NOLINT(*-explicit-*)
-  Json(const char* value) : value_(std::string(value)) {}  // NOLINT(*-explicit-*)
-  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT(*-explicit-*)
-  Json(std::string value) : value_(std::move(value)) {}    // NOLINT(*-explicit-*)
-  Json(Array value) : value_(std::move(value)) {}          // NOLINT(*-explicit-*)
-  Json(Object value) : value_(std::move(value)) {}         // NOLINT(*-explicit-*)
+  Json(double value) : value_(value) {}                          // NOLINT(*-explicit-*)
+  Json(const char* value) : value_(std::string(value)) {}        // NOLINT(*-explicit-*)
+  Json(std::string_view value) : value_(std::string(value)) {}   // NOLINT(*-explicit-*)
+  Json(std::string value) : value_(std::move(value)) {}          // NOLINT(*-explicit-*)
+  Json(Array value) : value_(std::move(value)) {}                // NOLINT(*-explicit-*)
+  Json(Object value) : value_(std::move(value)) {}               // NOLINT(*-explicit-*)
 
   // Json::Obj({{"a", 1}, {"b", Json::Arr({1, 2})}})
   static Json Obj(std::initializer_list<Member> members = {}) { return Json(Object(members)); }

@@ -12,7 +12,8 @@ namespace rollguard {
 // Applies an RFC 7386 merge patch in place: null removes, objects merge, everything else replaces.
 void ApplyMergePatch(Json& target, const Json& patch);
 
-// The merge patch that turns `from` into `to` (null when a member is gone). Empty object when equal.
+// The merge patch that turns `from` into `to` (null when a member is gone). Empty object when
+// equal.
 Json MakeMergePatch(const Json& from, const Json& to);
 
 // Applies an RFC 6902 patch (add remove replace move copy test). All or nothing: on error `target`

@@ -15,9 +15,9 @@ inline constexpr int kFound = 1;  // something was found: a failing test, a bad 
 inline constexpr int kUsage = 2;  // the command line itself was wrong
 
 struct Command {
-  std::string_view name;      // "check", or "analysis judge" for a nested one
-  std::string_view summary;   // one line in `rollguard --help`
-  std::string_view help;      // usage, options and examples: what `rollguard NAME --help` prints
+  std::string_view name;     // "check", or "analysis judge" for a nested one
+  std::string_view summary;  // one line in `rollguard --help`
+  std::string_view help;     // usage, options and examples: what `rollguard NAME --help` prints
   // The arguments after the name. Returns the exit code.
   int (*run)(std::span<const std::string_view> args);
 };

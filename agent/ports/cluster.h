@@ -46,7 +46,7 @@ enum class PatchKind { kJson, kMerge, kStrategic, kApply };
 struct ClusterRequest {
   Verb verb = Verb::kGet;
   ResourceType type;
-  std::string ns;           // empty: cluster scope, or all namespaces for a list
+  std::string ns;  // empty: cluster scope, or all namespaces for a list
   std::string name;
   std::string subresource;  // "status", "scale", ...
   Json body;                // create, replace, patch; DeleteOptions are built from the fields below
@@ -60,15 +60,15 @@ struct ClusterRequest {
   std::string field_manager;   // empty: "rollguard"
   bool force = false;          // server-side apply
   bool dry_run = false;
-  std::string propagation;          // delete: "Foreground", "Background", "Orphan"
-  std::string precondition_uid;     // delete
+  std::string propagation;           // delete: "Foreground", "Background", "Orphan"
+  std::string precondition_uid;      // delete
   std::string precondition_version;  // delete
   Duration timeout = std::chrono::seconds(15);
   std::shared_ptr<const Projection> projection;  // null: keep everything
 };
 
-// The object, the list (with "items"), or a Status-derived Error whose message says verb, object and
-// status, and whose code tells conflict, not found, gone, throttled, ... apart.
+// The object, the list (with "items"), or a Status-derived Error whose message says verb, object
+// and status, and whose code tells conflict, not found, gone, throttled, ... apart.
 using ClusterDone = std::function<void(Expected<Json>)>;
 
 struct WatchRequest {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happened, kept: releases, decisions, measurements, alerts, approvals, calls with their actor.
-// Implemented by agent/history over SQLite or PostgreSQL, and in memory for simulation and tests.
+// What happened, kept: releases, decisions, measurements, alerts, approvals, calls with their
+// actor. Implemented by agent/history over SQLite or PostgreSQL, and in memory for simulation and
+// tests.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,9 @@
 
 namespace rollguard {
 
-// One fact. `id` is unique within its kind (a decision's id, an alert's event key); writing the same
-// (kind, id) again is a no-op, so that a fact recorded before a crash and again after it stands once.
+// One fact. `id` is unique within its kind (a decision's id, an alert's event key); writing the
+// same (kind, id) again is a no-op, so that a fact recorded before a crash and again after it
+// stands once.
 struct HistoryRecord {
   std::string kind{};  // decision alert approval call release
   std::string id{};
@@ -39,11 +41,12 @@ struct ReleaseRow {
   std::string previous{};
   Time started{};
   std::optional<Time> ended{};
-  std::string outcome{};  // "" while running; promoted rolled_back superseded aborted rejected
-  std::string trigger{};  // what took it back: rule or alert name, "person", "deadline"
+  std::string outcome{};       // "" while running; promoted rolled_back superseded aborted rejected
+  std::string trigger{};       // what took it back: rule or alert name, "person", "deadline"
   std::string trigger_kind{};  // rule alert analysis health person deadline
-  std::optional<Time> trigger_at{};  // when the trigger began (an alert's startsAt, a rule's first breach)
-  std::optional<Time> safe_at{};     // when traffic was off the candidate
+  std::optional<Time>
+      trigger_at{};  // when the trigger began (an alert's startsAt, a rule's first breach)
+  std::optional<Time> safe_at{};  // when traffic was off the candidate
   std::optional<Time> commit_time{};
   std::optional<bool> right{};  // of a rollback: whether the trigger went away afterwards
 };
@@ -82,9 +85,9 @@ struct HistoryHealth {
 };
 
 // Writes never block the caller and never fail for it: they are queued, kept through outages and
-// written in order. `durable` runs on the writer's thread: ok once the fact has survived a crash, an
-// error when it could not be written within the writer's patience (it is still kept and retried).
-// Reads block and must not be made on the deciding thread. Thread-safe.
+// written in order. `durable` runs on the writer's thread: ok once the fact has survived a crash,
+// an error when it could not be written within the writer's patience (it is still kept and
+// retried). Reads block and must not be made on the deciding thread. Thread-safe.
 class History {
  public:
   virtual ~History() = default;

@@ -58,8 +58,8 @@ struct Tracks {
   // False: the guard names candidate_service; one that is there is the owner's and only narrowed.
   // One that is not there is created, and deleted again.
   bool own_candidate_service = true;
-  Label stable;                       // tells stable pods apart: pod-template-hash=...
-  Label candidate;                    // rollguard.dev/track=candidate
+  Label stable;     // tells stable pods apart: pod-template-hash=...
+  Label candidate;  // rollguard.dev/track=candidate
   bool roles_swap = false;
 
   std::string CandidateService() const;

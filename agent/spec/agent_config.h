@@ -85,8 +85,8 @@ struct AlertmanagerConfig {
   SourceSpan span;
 };
 
-// Another sender's JSON, read by a mapping: POST /api/v1/alerts/from/NAME. Places are JSON pointers;
-// those of an alert are relative to it. Empty: as the sender "generic" has it.
+// Another sender's JSON, read by a mapping: POST /api/v1/alerts/from/NAME. Places are JSON
+// pointers; those of an alert are relative to it. Empty: as the sender "generic" has it.
 struct AlertSender {
   std::string name;
   std::string alerts;  // the array of alerts; empty: the document is one alert

@@ -47,7 +47,8 @@ TEST_CASE("what cannot be used is refused at the start, with where and why") {
       {"a rule file that does not parse",
        {"--config", config("rules.yaml", "rules: [broken-rules.yaml]\n")},
        1,
-       "/broken-rules.yaml:5:19: error: unknown function with name \"rat\" (did you mean \"rate\"?)"},
+       "/broken-rules.yaml:5:19: error: unknown function with name \"rat\" (did you mean "
+       "\"rate\"?)"},
       {"a rule file that is not there",
        {"--config", config("missing.yaml", "rules: [nowhere.yaml]\n")},
        1,
