@@ -186,6 +186,35 @@ std::string CallLabel(const WatchRequest& r) {
   return StrCat("watch ", r.type.plural, Where(r.type, r.ns, ""));
 }
 
+std::vector<std::string> SecretTexts(const ClusterRequest& r) {
+  std::vector<std::string> out;
+  auto add = [&out](const Json& value) {
+    std::string text = value.Str();
+    if (text.size() < 4) return;
+    if (auto plain = Base64Decode(text); plain && plain->size() >= 4) out.push_back(*plain);
+    out.push_back(std::move(text));
+  };
+  if (r.type.plural == "tokenreviews") add(r.body.At("spec", "token"));
+  if (r.type.plural != "secrets" || !r.type.group.empty()) return out;
+  for (const char* field : {"data", "stringData"}) {
+    for (const auto& [key, value] : r.body.At(field).members()) add(value);
+  }
+  for (const Json& change : r.body.items()) {  // a JSON patch
+    const Json& value = change.At("value");
+    add(value);
+    for (const auto& [key, one] : value.members()) add(one);
+  }
+  return out;
+}
+
+Error WithoutTexts(Error error, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    if (error.message.find(text) != std::string::npos)
+      error.message = ReplaceAll(error.message, text, "***");
+  }
+  return error;
+}
+
 Expected<WireCall> ToWire(const ClusterRequest& r) {
   std::string label = CallLabel(r);
   Expected<std::string> path = Collection(label, r.type, r.ns);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "agent/ports/cluster.h"
 #include "agent/ports/http_client.h"
@@ -26,6 +27,12 @@ Expected<WireCall> ToWire(const WatchRequest& request);
 std::string CallLabel(const ClusterRequest& request);
 std::string CallLabel(const WatchRequest& request);
 const char* VerbName(Verb verb);
+
+// What must not be repeated in errors about the request: the content of a Secret that is written,
+// the token that is reviewed.
+std::vector<std::string> SecretTexts(const ClusterRequest& request);
+// The error with each of them replaced by "***".
+Error WithoutTexts(Error error, const std::vector<std::string>& texts);
 
 // The Error for an answer whose status is not 2xx. The body is a Status object, or whatever stood
 // between the agent and the server.

@@ -91,10 +91,16 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     op->timeout = request.timeout;
     auto shared = std::make_shared<ClusterRequest>(std::move(request));
     Expected<WireCall> wire = ToWire(*shared);
+    std::vector<std::string> unsaid = SecretTexts(*shared);
     shared->body = Json();
-    op->answered = [this, shared, label = op->label,
+    op->answered = [this, shared, label = op->label, unsaid = std::move(unsaid),
                     done = std::move(done)](Expected<HttpResponse> response) {
-      done(Decode(*shared, label, std::move(response)));
+      Expected<Json> answer = Decode(*shared, label, std::move(response));
+      if (!answer.ok() && !unsaid.empty()) {
+        done(WithoutTexts(answer.error(), unsaid));
+      } else {
+        done(std::move(answer));
+      }
     };
     Begin(op, std::move(wire));
   }

@@ -21,6 +21,7 @@
 
 #include "agent/base/text.h"
 #include "agent/net/exchange.h"
+#include "agent/net/redact.h"
 
 namespace rollguard::net {
 namespace {
@@ -237,6 +238,7 @@ class CurlClient::Loop final : public ExchangeSink {
       return;
     }
     x.response.elapsed = std::chrono::duration_cast<Duration>(Monotonic() - x.submitted);
+    RedactAnswer(x.request, x.response);
     Finish(x.id, std::move(x.response));
   }
 

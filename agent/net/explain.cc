@@ -2,6 +2,7 @@
 // From libcurl's codes to sentences: what failed, why, and what to do about it.
 #include "agent/base/text.h"
 #include "agent/net/exchange.h"
+#include "agent/net/redact.h"
 #include "agent/net/url_parts.h"
 
 namespace rollguard::net {
@@ -175,7 +176,8 @@ std::string Label(const HttpRequest& request) {
 Error Explain(const Exchange& exchange, CURLcode code) {
   Error error = Reason(exchange, code);
   if (exchange.request.failure != nullptr) *exchange.request.failure = KindOf(exchange, code);
-  error.message = StrCat(Label(exchange.request), ": ", error.message);
+  error.message =
+      StrCat(Label(exchange.request), ": ", Redact(error.message, SecretsOf(exchange.request)));
   return error;
 }
 

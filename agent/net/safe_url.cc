@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <array>
 
 #include "agent/base/text.h"
 #include "agent/net/curl_client.h"
+#include "agent/net/redact.h"
 
 namespace rollguard::net {
 namespace {
-
-bool NamesSecret(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> kWords = {
-      "token", "secret", "password", "passwd", "apikey", "api_key", "signature", "auth", "sig"};
-  std::string lower = ToLower(name);
-  return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
-    return word == "sig" ? lower == word : lower.find(word) != std::string::npos;
-  });
-}
 
 std::string MaskQuery(std::string_view query) {
   std::string out;

@@ -105,7 +105,11 @@ class HttpChannel final : public Channel {
                              const Message& message) {
     auto body = WebhookBody(webhook, notice, message);
     if (!body) return body.error();
-    return ToEndpoint(webhook.endpoint, webhook.endpoint.url, webhook.method, std::move(*body));
+    auto prepared =
+        ToEndpoint(webhook.endpoint, webhook.endpoint.url, webhook.method, std::move(*body));
+    // Many services hold whoever knows the path for their own.
+    if (prepared) prepared->request.secret_url = true;
+    return prepared;
   }
 
   Expected<Prepared> Prepare(const spec::AlertmanagerChannel& channel, const Notice& notice,
@@ -178,9 +182,9 @@ class HttpChannel final : public Channel {
     if (!endpoint.auth.bearer_token_file.empty()) {
       request.headers.emplace_back("Authorization", StrCat("Bearer ", secret));
     } else if (!endpoint.auth.username.empty()) {
-      request.headers.emplace_back(
-          "Authorization",
-          StrCat("Basic ", Base64Encode(StrCat(endpoint.auth.username, ":", secret))));
+      std::string pair = Base64Encode(StrCat(endpoint.auth.username, ":", secret));
+      request.headers.emplace_back("Authorization", StrCat("Basic ", pair));
+      prepared.secrets.push_back(std::move(pair));
     }
     return prepared;
   }

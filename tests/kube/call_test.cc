@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kube/call.h"
 
+#include "agent/base/text.h"
 #include "agent/kube/resources.h"
 #include "agent/kube/token_bucket.h"
 #include "tests/support/catch.h"
@@ -122,6 +123,41 @@ TEST_CASE("requests that cannot be meant are refused") {
     REQUIRE_FALSE(wire.ok());
     CHECK(wire.error().code == ErrorCode::kInvalid);
     CHECK(wire.error().message == row.want);
+  }
+}
+
+TEST_CASE("errors do not repeat the content of Secrets and tokens") {
+  auto request = [](const char* plural, Json body) {
+    ClusterRequest r;
+    r.type.plural = plural;
+    r.body = std::move(body);
+    return r;
+  };
+  const std::string encoded = Base64Encode("open sesame");
+  struct Row {
+    std::string name;
+    ClusterRequest request;
+    std::string said, want;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"a token that is reviewed",
+            request("tokenreviews", Json::Obj({{"spec", Json::Obj({{"token", "tok-1234"}})}})),
+            "Invalid value: tok-1234", "Invalid value: ***"},
+           {"a Secret", request("secrets", Json::Obj({{"data", Json::Obj({{"a", encoded}})}})),
+            StrCat("bad ", encoded, " (open sesame)"), "bad *** (***)"},
+           {"a Secret in plain text",
+            request("secrets", Json::Obj({{"stringData", Json::Obj({{"a", "hunter22"}})}})),
+            "bad hunter22", "bad ***"},
+           {"a patch of a Secret",
+            request("secrets", Json::Arr({Json::Obj(
+                                   {{"op", "replace"}, {"path", "/data/a"}, {"value", encoded}})})),
+            StrCat("bad ", encoded), "bad ***"},
+           {"anything else", request("pods", Json::Obj({{"data", Json::Obj({{"a", "hunter22"}})}})),
+            "bad hunter22", "bad hunter22"},
+       }) {
+    INFO(row.name);
+    Error error = WithoutTexts(Error(ErrorCode::kInvalid, row.said), SecretTexts(row.request));
+    CHECK(error.message == row.want);
   }
 }
 

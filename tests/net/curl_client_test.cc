@@ -248,6 +248,7 @@ TEST_CASE("URLs are shown without their secrets") {
            {"http://h/a@b", "http://h/a@b"},
            {"https://h?access_token=1&x=2&sig=3&signal=4",
             "https://h?access_token=***&x=2&sig=***&signal=4"},
+           {"https://h/a?key=AIza123&pwd=x", "https://h/a?key=***&pwd=***"},
            {"https://h/a#frag?token=1", "https://h/a"},
        }) {
     CHECK(SafeUrl(row.url) == row.want);
