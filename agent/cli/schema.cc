@@ -8,12 +8,13 @@
 #include "agent/base/diagnostic.h"
 #include "agent/base/text.h"
 #include "agent/cli/command.h"
+#include "agent/cli/manual.h"
 
 namespace rollguard::cli {
 namespace {
 
 constexpr std::string_view kHelp =
-    R"(usage: rollguard schema crd|reference KIND
+    R"(usage: rollguard schema crd|reference|page KIND
 
 Prints what the loader accepts, written from the code that reads it.
 
@@ -21,6 +22,9 @@ Prints what the loader accepts, written from the code that reads it.
   rollguard schema crd rollbackrules    ... of RollbackRules
   rollguard schema reference KIND       a Markdown table of every key; KIND is guard, rollbackrules,
                                         rollbackpolicy, releasestrategy, agentconfig or metric
+  rollguard schema page PAGE            a whole reference page: guard, rules or configuration
+                                        (docs/guard.md, docs/rule-reference.md,
+                                        docs/configuration.md)
 
 example:
   rollguard schema crd guard | kubectl apply -f -
@@ -45,9 +49,16 @@ int Run(std::span<const std::string_view> args) {
     return Usage(StrCat("there is no CRD of ", Quote(args[1]),
                         Suggestion(kind, {"guard", "rollbackrules"})));
   }
+  if (args[0] == "page") {
+    if (kind == "guard") return Print(GuardPage());
+    if (kind == "rules") return Print(RulesPage());
+    if (kind == "configuration") return Print(ConfigurationPage());
+    return Usage(StrCat("there is no page of ", Quote(args[1]),
+                        Suggestion(kind, {"guard", "rules", "configuration"})));
+  }
   if (args[0] != "reference")
     return Usage(
-        StrCat("unknown word ", Quote(args[0]), Suggestion(args[0], {"crd", "reference"})));
+        StrCat("unknown word ", Quote(args[0]), Suggestion(args[0], {"crd", "reference", "page"})));
   if (kind == "guard") return Print(ReferenceTable(spec::GuardSchema()));
   if (kind == "rollbackrules") return Print(ReferenceTable(spec::RollbackRulesSchema()));
   if (kind == "rollbackpolicy") return Print(ReferenceTable(spec::RollbackPolicySchema()));

@@ -191,9 +191,10 @@ void ReadAuth(Object& o, AuthConfig& out) {
 }
 
 void ReadHistory(Object& o, HistoryConfig& out) {
-  o.Obj("sqlite", "In a file of the data directory (the default).", [&](Object& s) {
-    s.Str("path", out.sqlite_path, "The file; absent: history.db in the data directory.");
-  });
+  o.Obj("sqlite", "In a file of the data directory; what holds when nothing is said.",
+        [&](Object& s) {
+          s.Str("path", out.sqlite_path, "The file; absent: history.db in the data directory.");
+        });
   o.Obj("postgres", "In PostgreSQL, for several replicas.", [&](Object& p) {
     p.Str("url", out.postgres_url, "postgres://user@host/db without a password.");
     p.Str("urlFile", out.postgres_url_file, "File with the whole URL.");
@@ -323,11 +324,11 @@ void ReadLog(Object& o, LogConfig& out) {
   static constexpr std::pair<std::string_view, int> kLevels[] = {
       {"debug", 0}, {"info", 1}, {"warn", 2}, {"error", 3}};
   static constexpr std::pair<std::string_view, int> kFormats[] = {{"text", 0}, {"json", 1}};
-  int choice = 0;
-  if (o.Enum<int>("level", choice, kLevels, "Least that is written (info)."))
-    out.level = std::string(kLevels[choice].first);
-  if (o.Enum<int>("format", choice, kFormats, "text or json (text)."))
-    out.format = std::string(kFormats[choice].first);
+  int level = 1, format = 0;
+  if (o.Enum<int>("level", level, kLevels, "Least that is written (info)."))
+    out.level = std::string(kLevels[level].first);
+  if (o.Enum<int>("format", format, kFormats, "text or json (text)."))
+    out.format = std::string(kFormats[format].first);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ void ReadTemplateRefs(Object& o, std::vector<TemplateRef>& out) {
     ref.span = t.ValueSpan("templateName");
     t.Name("templateName", ref.name, "The template's name.");
     t.Require("templateName");
-    t.Bool("clusterScope", ref.cluster_scope, "Whether it is a ClusterAnalysisTemplate.");
+    t.Bool("clusterScope", ref.cluster_scope, "Whether it is a ClusterAnalysisTemplate (false).");
     out.push_back(std::move(ref));
   });
 }

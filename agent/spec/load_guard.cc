@@ -199,7 +199,8 @@ void ReadNotifications(Object& o, std::vector<NotificationRef>& out) {
 }  // namespace
 
 void ReadPolicyKeys(Object& o, Guard& out) {
-  o.Dur("bake", out.bake, "The watch goes on this long after promotion, the way back kept warm.");
+  o.Dur("bake", out.bake,
+        "The watch goes on this long after promotion, the way back kept warm (0s).");
   o.Obj("rollback", "What takes a bad revision back, and how.",
         [&](Object& r) { ReadRollback(r, out.rollback); });
   o.Obj("confidence", "How soft signals add up.",
@@ -229,7 +230,8 @@ void ReadGuardSpec(Object& o, Guard& out) {
     t.Require("name");
   });
   o.Require("target");
-  o.Enum("mode", out.mode, kModes, "observe: decide and record everything, change nothing.");
+  o.Enum("mode", out.mode, kModes,
+         "observe: decide and record everything, change nothing (enforce).");
   o.Bool("suspend", out.suspend, "Watch nothing and decide nothing (false).");
   o.Name("service", out.service, "$service in rules; absent: the stable or active Service.");
   o.Name("policy", out.policy, "A RollbackPolicy to build on.");

@@ -60,7 +60,7 @@ void ReadReleaseStrategy(Object& o, ReleaseStrategy& out) {
   o.context().partial = true;
   o.Obj("strategy", "As in a guard, without routers and Services.",
         [&](Object& s) { ReadStrategy(s, guard.strategy, guard.strategy_ref); });
-  o.Dur("bake", guard.bake, "The watch goes on this long after promotion.");
+  o.Dur("bake", guard.bake, "The watch goes on this long after promotion (0s).");
   o.Dur("progressDeadline", guard.progress_deadline, "New pods must be ready within this time.",
         std::chrono::seconds(1));
   o.context().partial = partial;

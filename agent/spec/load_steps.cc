@@ -14,7 +14,7 @@ bool ReadStringMatch(Object& o, StringMatch& out) {
     std::string value;
     bool found =
         kind == Kind::kRegex
-            ? o.Regex(key, value, "Matches as a regular expression (RE2).")
+            ? o.Regex(key, value, "Matches as a regular expression in RE2's language.")
             : o.Str(key, value, kind == Kind::kExact ? "Is exactly this." : "Begins with this.");
     if (found) out = {kind, std::move(value)};
   }
@@ -85,7 +85,7 @@ void ReadMirrorRoute(Object& o, SetMirrorRoute& out) {
 void ReadScale(Object& o, SetCandidateScale& out) {
   o.OptInt("replicas", out.replicas, "So many pods.", 0, 100'000);
   o.OptInt("weight", out.weight, "This share of the target's size.", 0, 100);
-  o.Bool("matchTrafficWeight", out.match_traffic_weight, "Follow the weight again.");
+  o.Bool("matchTrafficWeight", out.match_traffic_weight, "Follow the weight again (false).");
   o.RequireOne("setCanaryScale", {"replicas", "weight", "matchTrafficWeight"});
 }
 
@@ -174,7 +174,8 @@ void ReadPhases(Object& o, std::vector<Step>& out) {
     p.Int("percentage", weight.percent, "Share of the traffic for the candidate.", 0, 100);
     p.Require("percentage");
     p.OptDur("duration", duration, "How long to stay there.");
-    bool gated = p.Share("healthThreshold", health.min_score, "The health score to have then.");
+    bool gated = p.Share("healthThreshold", health.min_score,
+                         "The health score to have then; absent: it does not matter.");
     p.Bool("autoPromote", auto_promote, "Go on without a person (true).");
     p.Bool("requiresApproval", approval, "A person with the verb `approve` must say yes (false).");
     if (p.describing()) return;

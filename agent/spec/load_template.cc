@@ -76,8 +76,8 @@ void ReadPrometheus(Object& o, PrometheusProvider& out) {
     auto& range = out.range.emplace();
     Condition start;
     Condition end;
-    r.Expression("start", start, "now() - duration(\"1h\")");
-    r.Expression("end", end, "now()");
+    r.Expression("start", start, "When it begins: now() - duration(\"1h\")");
+    r.Expression("end", end, "When it ends: now()");
     r.Dur("step", range.step, "Resolution.", std::chrono::seconds(1));
     for (auto key : {"start", "end", "step"}) r.Require(key);
     range.start = start.text;
@@ -109,7 +109,7 @@ void ReadWeb(Object& o, WebProvider& out) {
 
 void ReadJob(Object& o, JobProvider& out) {
   o.Any("metadata", out.metadata, "Labels and annotations of the Job.");
-  if (o.Any("spec", out.spec, "The Job's spec (batch/v1 JobSpec).") &&
+  if (o.Any("spec", out.spec, "The Job's spec, a JobSpec of batch/v1.") &&
       !out.spec.At("template").is_object())
     o.Error("spec", "a Job's spec needs a \"template\"");
   o.Require("spec");

@@ -95,8 +95,11 @@ void Object::Require(std::string_view key) {
 }
 
 void Object::RequireOne(std::string_view what, std::initializer_list<std::string_view> keys) {
-  if (describing()) return;
   std::vector<std::string> names(keys.begin(), keys.end());
+  if (describing()) {
+    schema_->exactly_one = std::move(names);
+    return;
+  }
   for (std::string_view key : keys) {
     if (node_.FindEntry(key) && !Has(key)) {
       context_.Error(KeySpan(key), StrCat(Quote(key), " has no value (write \"", key,

@@ -126,6 +126,10 @@ class Object {
     }
     std::optional<size_t> at = Choice(key, names, description);
     if (at) out = words[*at].second;
+    if (describing()) {
+      for (const auto& [name, value] : words)
+        if (value == out) SetInitial(std::string(name));
+    }
     return at.has_value();
   }
 
@@ -220,6 +224,8 @@ class Object {
   const yaml::Node* TakeList(std::string_view key);
   bool CheckItem(std::string_view key, const yaml::Node& item, bool mapping);
   Schema& AddField(std::string_view key, Schema::Type type, std::string_view description);
+  // Of the field added last.
+  void SetInitial(std::string text) { schema_->fields.back().schema.initial = std::move(text); }
   // Take for scalars: null when absent, of the wrong kind (reported), or a placeholder.
   const yaml::Node* TakeScalar(std::string_view key, std::string_view wanted);
   const yaml::Node* TakeString(std::string_view key);

@@ -18,7 +18,10 @@ std::string Bounds(double min, double max) {
 }  // namespace
 
 bool Object::Str(std::string_view key, std::string& out, std::string_view description) {
-  if (describing()) return AddField(key, Schema::Type::kString, description), false;
+  if (describing()) {
+    AddField(key, Schema::Type::kString, description).initial = out;
+    return false;
+  }
   const yaml::Node* found = TakeString(key);
   if (found) out = found->text;
   return found != nullptr;
@@ -48,6 +51,7 @@ bool Object::Int(std::string_view key, int64_t& out, std::string_view descriptio
     Schema& field = AddField(key, Schema::Type::kInteger, description);
     if (std::isfinite(min)) field.min = min;
     if (std::isfinite(max)) field.max = max;
+    field.initial = StrCat(out);
     return false;
   }
   // What a double holds exactly; more is a slip of the hand.
@@ -60,7 +64,9 @@ bool Object::Int(std::string_view key, int64_t& out, std::string_view descriptio
 bool Object::OptInt(std::string_view key, std::optional<int64_t>& out, std::string_view description,
                     double min, double max) {
   int64_t value = 0;
-  if (!Int(key, value, description, min, max)) return false;
+  const bool read = Int(key, value, description, min, max);
+  if (describing()) SetInitial("");
+  if (!read) return false;
   out = value;
   return true;
 }
@@ -79,6 +85,7 @@ bool Object::Num(std::string_view key, double& out, std::string_view description
     Schema& field = AddField(key, Schema::Type::kNumber, description);
     if (std::isfinite(min)) field.min = min;
     if (std::isfinite(max)) field.max = max;
+    field.initial = FormatNumber(out);
     return false;
   }
   auto value = Number(key, false, false, min, max);
@@ -89,7 +96,9 @@ bool Object::Num(std::string_view key, double& out, std::string_view description
 bool Object::OptNum(std::string_view key, std::optional<double>& out, std::string_view description,
                     double min, double max) {
   double value = 0;
-  if (!Num(key, value, description, min, max)) return false;
+  const bool read = Num(key, value, description, min, max);
+  if (describing()) SetInitial("");
+  if (!read) return false;
   out = value;
   return true;
 }
@@ -112,13 +121,18 @@ bool Object::Share(std::string_view key, double& out, std::string_view descripti
 bool Object::OptShare(std::string_view key, std::optional<double>& out,
                       std::string_view description) {
   double value = 0;
-  if (!Share(key, value, description)) return false;
+  const bool read = Share(key, value, description);
+  if (describing()) SetInitial("");
+  if (!read) return false;
   out = value;
   return true;
 }
 
 bool Object::Bool(std::string_view key, bool& out, std::string_view description) {
-  if (describing()) return AddField(key, Schema::Type::kBool, description), false;
+  if (describing()) {
+    AddField(key, Schema::Type::kBool, description).initial = out ? "true" : "false";
+    return false;
+  }
   const yaml::Node* found = TakeScalar(key, "true or false");
   if (!found) return false;
   auto value = found->AsBool();
@@ -151,7 +165,10 @@ std::optional<Duration> Object::ReadDuration(std::string_view key, Duration min)
 }
 
 bool Object::Dur(std::string_view key, Duration& out, std::string_view description, Duration min) {
-  if (describing()) return AddField(key, Schema::Type::kDuration, description), false;
+  if (describing()) {
+    AddField(key, Schema::Type::kDuration, description).initial = FormatShortDuration(out);
+    return false;
+  }
   auto value = ReadDuration(key, min);
   if (value) out = *value;
   return value.has_value();

@@ -28,7 +28,10 @@ struct Schema {
   Type type = Type::kObject;
   std::string description;
   bool required = false;
-  std::vector<std::string> one_of;  // allowed words of a string
+  std::string initial;                   // what holds when the key is absent; "": nothing, or said
+                                         // in the description
+  std::vector<std::string> exactly_one;  // keys of an object of which one is needed
+  std::vector<std::string> one_of;       // allowed words of a string
   std::optional<double> min;
   std::optional<double> max;
   std::vector<SchemaField> fields;  // of an object, in the order of reading
@@ -55,7 +58,11 @@ Schema MetricSchema();       // one metric of an AnalysisTemplate
 std::string GuardCrd();
 std::string RollbackRulesCrd();
 
-// A Markdown table of every field, for the reference pages: "| `path` | type | what |".
+// A Markdown table of every field: "| `path` | type | what |".
 std::string ReferenceTable(const Schema& schema);
+
+// Sections for a reference page, one for each object that has more than a few keys; what is the
+// same in several places stands once and is linked. `title` heads the first.
+std::string ReferenceSections(const Schema& schema, const std::string& title);
 
 }  // namespace rollguard::spec

@@ -90,6 +90,19 @@ TEST_CASE("docs/cli.md is what `rollguard help --markdown` prints", "[cli]") {
   CHECK(same);
 }
 
+TEST_CASE("the reference pages are what `rollguard schema page` prints", "[cli]") {
+  for (const auto& [page, file] :
+       {std::pair("guard", "guard.md"), std::pair("rules", "rule-reference.md"),
+        std::pair("configuration", "configuration.md")}) {
+    std::ifstream stream(StrCat(ROLLGUARD_SOURCE_DIR, "/docs/", file));
+    const std::string text((std::istreambuf_iterator<char>(stream)), {});
+    const bool same = text == Call({"schema", "page", page}).out;
+    INFO("write it anew: build/rollguard schema page " << page << " > docs/" << file);
+    CHECK(same);
+  }
+  CHECK(Call({"schema", "page", "gaurd"}).code == 2);
+}
+
 TEST_CASE("a typo is answered with the right word", "[cli]") {
   CHECK(Call({"statsu"}).code == 2);
   CHECK(Call({"help", "status"}).out.starts_with("usage: rollguard status"));

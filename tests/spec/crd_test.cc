@@ -114,3 +114,66 @@ TEST_CASE("crd: reference tables name every key once") {
   CHECK(spec::ReferenceTable(spec::AgentConfigSchema()).find("`metrics[].prometheus.url` *") !=
         std::string::npos);
 }
+
+namespace {
+
+// "30s" and "0.5h", "50%" and "0.5", "4 MiB" and "4194304", "0: off" and "0" are the same.
+std::string Plain(std::string_view text) {
+  if (const size_t colon = text.find(": "); colon != std::string_view::npos)
+    text = text.substr(0, colon);
+  if (text == "7 years") return "2555d";
+  if (text == "0ms") return "0s";
+  if (text.ends_with(" MiB"))
+    return StrCat(ParseInt(text.substr(0, text.size() - 4)).value_or(-1) << 20);
+  if (text.ends_with("%"))
+    return FormatNumber(ParseDouble(text.substr(0, text.size() - 1)).value_or(-1) / 100);
+  return std::string(text);
+}
+
+// Fields whose description ends with a default, "(5m).", that is not what the loader begins with.
+void WrongDefaults(const Schema& schema, const std::string& path, size_t& held, std::string& out) {
+  for (const auto& [key, field] : schema.fields) {
+    const std::string name = path + "." + key;
+    const std::string_view text = field.description;
+    const size_t open = text.rfind(" (");
+    if (text.ends_with(").") && open != std::string_view::npos && !field.initial.empty()) {
+      const std::string_view said = text.substr(open + 2, text.size() - open - 4);
+      ++held;
+      if (Plain(said) != Plain(field.initial))
+        out += StrCat(name, " says ", said, " and is ", field.initial, "\n");
+    }
+    WrongDefaults(field, name, held, out);
+    for (const Schema& item : field.item) WrongDefaults(item, name + "[]", held, out);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("reference: the defaults in the descriptions are those of the loader") {
+  size_t held = 0;
+  std::string wrong;
+  WrongDefaults(spec::GuardSchema(), "guard", held, wrong);
+  WrongDefaults(spec::RollbackRulesSchema(), "rules", held, wrong);
+  WrongDefaults(spec::AgentConfigSchema(), "agent", held, wrong);
+  WrongDefaults(spec::MetricSchema(), "metric", held, wrong);
+  CHECK(wrong == "");
+  CHECK(held > 100);
+}
+
+TEST_CASE("reference: every key stands on the page, large objects in sections of their own") {
+  const std::string page = spec::ReferenceSections(spec::GuardSchema(), "spec");
+  CHECK(page.find("| `bake` | duration | 0s | The watch goes on") != std::string::npos);
+  CHECK(page.find("| `target.name` | string | required | Its name. |") != std::string::npos);
+  CHECK(page.find("See [spec.strategy.canary](#specstrategycanary).") != std::string::npos);
+  CHECK(page.find("\n## spec.strategy.canary\n") != std::string::npos);
+  CHECK(page.find("Exactly one of `rolling`, `canary`,") != std::string::npos);
+  std::set<std::string> keys;
+  KeysOf(spec::GuardSchema(), "", keys);
+  for (const std::string& key : keys) {
+    INFO(key);
+    const std::string last = key.substr(key.rfind('.') + 1);
+    const bool there = page.find(StrCat(last, "`")) != std::string::npos ||
+                       page.find(StrCat(last, "[]`")) != std::string::npos;
+    CHECK(there);
+  }
+}
