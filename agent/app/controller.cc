@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/app/slot.h"
+#include "agent/artifact/verify.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
 
@@ -66,9 +67,7 @@ void Controller::Quiesce(std::function<void()> done) {
   for (auto& [id, slot] : slots_) {
     if (slot->timer != 0) ports_.timers->CancelTimer(std::exchange(slot->timer, 0));
   }
-  bool busy = std::any_of(slots_.begin(), slots_.end(),
-                          [](const auto& entry) { return entry.second->busy; });
-  if (!busy) {
+  if (!Busy([](const std::string&) { return true; })) {
     done();
     return;
   }
@@ -119,7 +118,10 @@ void Controller::OnGuard(const Json& object) {
   }
   SlotPtr& slot = slots_[id];
   bool is_new = slot == nullptr;
-  if (is_new) slot = std::make_shared<Slot>();
+  if (is_new) {
+    slot = std::make_shared<Slot>();
+    slot->mine = parts_.ownership == nullptr || parts_.ownership->Mine(id);
+  }
   slot->id = id;
   slot->ns = ns;
   slot->name = name;
@@ -142,6 +144,8 @@ void Controller::OnGuard(const Json& object) {
     slot->object["metadata"].Set("generation", object.At("metadata", "generation"));
   }
   Parse(*slot, object);
+  // Others need to know how far it is: alerts are correlated with every guard.
+  if (!slot->mine && !slot->busy) ReadState(*slot);
   Reindex(slot);
   // The echo of our own status write is no reason to look again.
   if (is_new || !ours) Schedule(slot, kSoon);
@@ -176,6 +180,13 @@ void Controller::Parse(Slot& slot, const Json& object) {
   std::optional<spec::Guard> resolved;
   if (!problems.has_errors() && one.guards.size() == 1)
     resolved = spec::Resolve(one.guards[0], library_, problems);
+  // What its form does not tell: whether a key can be used.
+  for (size_t i = 0; resolved && i < resolved->artifacts.public_keys.size(); ++i) {
+    Status usable = artifact::CheckKey(resolved->artifacts.public_keys[i]);
+    if (!usable)
+      problems.Error("", {},
+                     StrCat("spec.artifacts.publicKeys[", i, "]: ", usable.error().message));
+  }
   if (!resolved || problems.has_errors()) {
     auto sorted = problems.Sorted();
     std::string problem = sorted.empty() ? "the object is not a usable Guard" : sorted[0].message;
@@ -251,7 +262,8 @@ std::optional<GuardSummary> Controller::Find(const std::string& guard) const {
                        .state = {},
                        .reasons = slot.reasons,
                        .problem = slot.problem,
-                       .looked = slot.looked};
+                       .looked = slot.looked,
+                       .replica = slot.status.At("owner", "replica").Str()};
   if (slot.guard != nullptr) summary.guard = *slot.guard;
   summary.guard.metadata.name = slot.name;
   summary.guard.metadata.ns = slot.ns;
@@ -268,7 +280,7 @@ void Controller::ForEach(
 
 // One timer a guard: the earliest wish wins.
 void Controller::Schedule(const SlotPtr& slot, Duration delay) {
-  if (slot->gone || quiescing_) return;
+  if (slot->gone || !slot->mine || quiescing_) return;
   if (slot->busy) {
     if (delay <= kSoon) slot->again = true;
     return;

@@ -19,6 +19,7 @@
 #include "agent/app/environments.h"
 #include "agent/app/executor.h"
 #include "agent/app/mirror.h"
+#include "agent/app/ownership.h"
 #include "agent/app/peers.h"
 #include "agent/app/sensor.h"
 #include "agent/ports/timers.h"
@@ -44,8 +45,10 @@ struct ControllerParts {
   GateActions* gates = nullptr;
   Environments* environments =
       nullptr;  // other clusters, for promotion.after; null: there are none
-  // Which guards are ours (shards); null: all.
+  // Which guards are looked at at all (namespaces); null: all.
   std::function<bool(const std::string& guard)> owns;
+  // Which of them this replica decides on; the others are only known. Null: all of them.
+  Ownership* ownership = nullptr;
 };
 
 // What people and pages see of one guard. A copy.
@@ -56,6 +59,7 @@ struct GuardSummary {
   std::vector<std::string> reasons;  // of the last look: what is waited for
   std::string problem;               // the guard cannot be used, and why
   std::optional<Time> looked;
+  std::string replica;  // that decides on it, by its status; empty: there are no others
 };
 
 class Controller {
@@ -74,6 +78,11 @@ class Controller {
   bool synced() const;
   // No look begins any more; `done` runs once those under way have ended.
   void Quiesce(std::function<void()> done);
+
+  // What is ours may be another set now: takes and lets go.
+  void OwnershipChanged();
+  // Whether something is under way for one of these guards.
+  bool Busy(const std::function<bool(const std::string& guard)>& which) const;
 
   // Asks for a look, soon. Unknown guards are ignored.
   void Touch(const std::string& guard);
@@ -102,6 +111,17 @@ class Controller {
   void Reindex(const SlotPtr& slot);
   void TouchDependents(const ResourceType& type, const Json& object);
 
+  // Which guards are ours (tenure.cc).
+  void Take(const SlotPtr& slot);
+  void LetGo(const SlotPtr& slot);
+  void Leave(const SlotPtr& slot);
+  void Refresh(Slot& slot);
+  bool ReadState(Slot& slot);
+  bool MayWrite(const Slot& slot) const;
+  bool Outgrown(const SlotPtr& slot);
+  bool Signed(const Slot& slot) const;
+  void Sign(const Slot& slot, Json& status) const;
+
   // One look.
   void Schedule(const SlotPtr& slot, Duration delay);
   void Look(const SlotPtr& slot);
@@ -121,6 +141,8 @@ class Controller {
   void TouchPromoted();
 
   void Commit(const SlotPtr& slot, release::StepResult result, release::Observation observation);
+  void Announce(const SlotPtr& slot, const release::GuardState& before,
+                const release::Observation& view);
   void WriteStatus(const SlotPtr& slot, const release::GuardState& state,
                    std::function<void(Status)> done);
   void CarryOut(const SlotPtr& slot, std::vector<release::Action> actions, bool finalized);

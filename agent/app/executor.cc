@@ -24,8 +24,10 @@ bool ViewWasOld(ErrorCode code) {
 }  // namespace
 
 void ActionRunner::Run(std::shared_ptr<const spec::Guard> guard,
-                       std::vector<release::Action> actions, std::function<void(RunOutcome)> done) {
-  Next(std::make_shared<Job>(Job{std::move(guard), std::move(actions), 0, std::move(done), {}}));
+                       std::vector<release::Action> actions, Fence fence,
+                       std::function<void(RunOutcome)> done) {
+  Next(std::make_shared<Job>(
+      Job{std::move(guard), std::move(actions), std::move(fence), 0, std::move(done), {}}));
 }
 
 void ActionRunner::Next(const JobPtr& job) {
@@ -37,6 +39,12 @@ void ActionRunner::Next(const JobPtr& job) {
   // The engine plans nothing for an observed guard; this holds even if it did.
   if (job->guard->mode == spec::Mode::kObserve && release::ChangesCluster(action)) {
     Next(job);
+    return;
+  }
+  if (job->fence.may && !job->fence.may()) {
+    Finish(job, {Error(ErrorCode::kUnavailable,
+                       "this replica no longer holds the lease of the guard's shard"),
+                 false});
     return;
   }
   std::visit([&](const auto& a) { Do(job, a); }, action);
@@ -53,6 +61,7 @@ void ActionRunner::Send(const JobPtr& job, ClusterRequest request, bool staged) 
   what.type = request.type;
   what.ns = request.ns;
   what.name = request.name;
+  if (job->fence.versions && !staged) Pin(request);
   deps_.cluster->Call(
       std::move(request), [this, job, what = std::move(what), staged](Expected<Json> answer) {
         const bool gone =
@@ -70,6 +79,21 @@ void ActionRunner::Send(const JobPtr& job, ClusterRequest request, bool staged) 
         }
         Next(job);
       });
+}
+
+void ActionRunner::Pin(ClusterRequest& request) const {
+  const std::string version = deps_.mirror->Version(request.type, request.ns, request.name);
+  if (version.empty() || !request.subresource.empty()) return;
+  if (request.verb == Verb::kDelete) {
+    request.precondition_version = version;
+  } else if (request.verb == Verb::kPatch && request.body.is_array()) {
+    Json patch = Json::Arr(
+        {Json::Obj({{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", version}})});
+    for (const Json& op : request.body.items()) patch.Push(op);
+    request.body = std::move(patch);
+  } else if (request.verb == Verb::kPatch && request.patch == PatchKind::kMerge) {
+    request.body["metadata"].Set("resourceVersion", version);
+  }
 }
 
 // What exists already is ours (then it is as good as made) or somebody else's.

@@ -16,6 +16,11 @@ constexpr int kMaxDoublings = 7;  // 25 s
 
 constexpr Duration kLookUnseen = std::chrono::seconds(1);
 
+Error LeaseLost() {
+  return Error(ErrorCode::kUnavailable,
+               "this replica no longer holds the lease of the guard's shard");
+}
+
 bool Decides(const release::StepResult& result) {
   for (const release::Action& action : result.actions) {
     if (std::holds_alternative<release::RecordDecision>(action)) return true;
@@ -42,7 +47,8 @@ Json GuardObject(const Json& object, const std::string& resolved_spec) {
 }  // namespace
 
 void Controller::Look(const SlotPtr& slot) {
-  if (slot->gone || slot->busy || slot->guard == nullptr) return;
+  if (slot->gone || slot->busy || slot->guard == nullptr || !slot->mine) return;
+  if (parts_.ownership != nullptr && !parts_.ownership->Mine(slot->id)) return;
   // The answer to a write of ours may have brought a newer spec than the watch.
   if (slot->object.At("metadata", "generation").IntOr(0) != slot->parsed_generation) {
     Parse(*slot, slot->object);
@@ -50,14 +56,10 @@ void Controller::Look(const SlotPtr& slot) {
     if (slot->guard == nullptr) return;
   }
   if (!slot->state) {
-    auto state = release::StateFromJson(slot->status);
-    if (!state) {
-      slot->problem = StrCat("its status cannot be read: ", state.error().message);
-      return;
-    }
-    slot->state = std::move(*state);
+    if (!ReadState(*slot)) return;
     Reindex(slot);
   }
+  if (Outgrown(slot)) return;
   if (!slot->has_finalizer && !slot->deleting && slot->guard->mode == spec::Mode::kEnforce) {
     AddFinalizer(slot);
     return;
@@ -72,6 +74,7 @@ void Controller::Look(const SlotPtr& slot) {
   release::Observation observation = Gather(*slot, arena);
   observation.stale = !watched || slot->unread;
   slot->unread = false;
+  slot->looked_unseen = observation.stale;
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
   if (Decides(result)) {
     Json object = GuardObject(slot->object, slot->resolved_spec);
@@ -113,7 +116,7 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
     }
     CarryOut(slot, std::move(actions), finalized);
   };
-  if (!result.state_changed) {
+  if (!result.state_changed && (result.actions.empty() || Signed(*slot))) {
     Follow(*slot, observation);
     carry_out({});
     return;
@@ -129,25 +132,36 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   for (auto& revision : view->target.revisions) revision.object = nullptr;
   for (auto& revision : view->candidate.revisions) revision.object = nullptr;
   slot->intended = result.state;
-  WriteStatus(slot, result.state,
-              [this, slot, before = std::move(before), after = result.state, view,
-               carry_out = std::move(carry_out)](Status written) mutable {
-                slot->intended.reset();
-                if (written) {
-                  slot->state = after;
-                  Reindex(slot);
-                  TouchPeers(slot->id);
-                  for (Listener* listener : parts_.listeners)
-                    listener->Changed(*slot->guard, before, after, *view);
-                  Follow(*slot, *view);
-                }
-                carry_out(std::move(written));
-              });
+  WriteStatus(
+      slot, result.state,
+      [this, slot, before = std::move(before), after = result.state, view,
+       changed = result.state_changed, carry_out = std::move(carry_out)](Status written) mutable {
+        slot->intended.reset();
+        if (written) {
+          slot->state = after;
+          if (changed) Announce(slot, before, *view);
+          Follow(*slot, *view);
+        }
+        carry_out(std::move(written));
+      });
+}
+
+void Controller::Announce(const SlotPtr& slot, const release::GuardState& before,
+                          const release::Observation& view) {
+  Reindex(slot);
+  TouchPeers(slot->id);
+  for (Listener* listener : parts_.listeners)
+    listener->Changed(*slot->guard, before, *slot->state, view);
 }
 
 void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& state,
                              std::function<void(Status)> done) {
+  if (!MayWrite(*slot)) {
+    done(LeaseLost());
+    return;
+  }
   Json status = release::ToJson(state);
+  Sign(*slot, status);
   Json patch = MakeMergePatch(slot->status.is_object() ? slot->status : Json::Obj(), status);
   ClusterRequest request;
   request.verb = Verb::kPatch;
@@ -175,12 +189,15 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
 
 void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions,
                           bool finalized) {
-  runner_.Run(slot->guard, std::move(actions),
+  ActionRunner::Fence fence;
+  if (parts_.ownership != nullptr)
+    fence = {[this, slot] { return MayWrite(*slot); }, !slot->looked_unseen};
+  runner_.Run(slot->guard, std::move(actions), std::move(fence),
               [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;
                 slot->unread = outcome.unread;
                 Status done = std::move(outcome.status);
-                if (done && finalized && slot->deleting && slot->has_finalizer) {
+                if (done && finalized && slot->deleting && slot->has_finalizer && MayWrite(*slot)) {
                   Finalize(slot);
                   return;
                 }
@@ -193,6 +210,10 @@ void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> acti
 void Controller::Rest(const SlotPtr& slot, Status status) {
   slot->busy = false;
   slot->again = false;
+  if (!slot->mine) {  // let go meanwhile
+    Leave(slot);
+    return;
+  }
   if (status) {
     slot->failures = 0;
     Schedule(slot, Duration(0));

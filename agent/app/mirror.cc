@@ -134,6 +134,16 @@ const Json* Mirror::Get(const ResourceType& type, const std::string& ns, const s
   return nullptr;
 }
 
+std::string Mirror::Version(const ResourceType& type, const std::string& ns,
+                            const std::string& name) const {
+  auto found = kinds_.find(type);
+  if (found == kinds_.end()) return {};
+  const std::string_view seen = found->second.informer->ResourceVersion(ns, name);
+  const Ours* ours = FindOurs(type, KeyOf(ns, name), seen);
+  if (ours == nullptr) return std::string(seen);
+  return ours->object.At("metadata", "resourceVersion").Str();
+}
+
 std::vector<const Json*> Mirror::OwnedBy(const ResourceType& type, const std::string& ns,
                                          const std::string& owner, Arena& arena) const {
   std::vector<const Json*> objects;

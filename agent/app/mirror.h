@@ -47,6 +47,9 @@ class Mirror {
   // nullptr when there is no such object.
   const Json* Get(const ResourceType& type, const std::string& ns, const std::string& name,
                   Arena& arena) const;
+  // The resourceVersion of what Get gives, or "".
+  std::string Version(const ResourceType& type, const std::string& ns,
+                      const std::string& name) const;
   // Objects whose controlling owner has that name.
   std::vector<const Json*> OwnedBy(const ResourceType& type, const std::string& ns,
                                    const std::string& owner, Arena& arena) const;

@@ -69,6 +69,8 @@ class Listener {
                        const release::Observation& observation) = 0;
   virtual void Told(const spec::Guard& guard, const release::Notify& notice) = 0;
   virtual void Removed(const std::string& guard) = 0;
+  // Another replica decides on the guard from now on; it is still there.
+  virtual void LetGo(const std::string& guard) { Removed(guard); }
   // The Guard object cannot be used as it is: nothing is decided about it until it is mended. Once
   // for each problem.
   virtual void Unusable(const Json& object, const std::string& problem) {

@@ -5,7 +5,7 @@ namespace rollguard::app {
 
 SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& metrics,
                    History& history, const spec::Library& library, std::vector<Listener*> listeners,
-                   uint64_t seed, Prober* prober)
+                   uint64_t seed, Prober* prober, std::optional<ShardKeeperOptions> shards)
     : sources_(scheduler),
       alerts_(scheduler),
       rules_(scheduler, scheduler, sources_),
@@ -26,6 +26,14 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
       recorder_(history) {
   sources_.Add("simulated", &metrics);
   listeners.push_back(&recorder_);
+  if (shards)
+    keeper_ = std::make_unique<ShardKeeper>(
+        ShardKeeperPorts{.cluster = &cluster,
+                         .timers = &scheduler,
+                         .clock = &scheduler,
+                         .executor = [](std::function<void()> fn) { fn(); },
+                         .seed = seed},
+        std::move(*shards));
   ControllerPorts ports{.cluster = &cluster,
                         .timers = &scheduler,
                         .clock = &scheduler,
@@ -36,7 +44,8 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
       .listeners = std::move(listeners),
       .analysis = &analysis_,
       .gates = &gates_,
-      .owns = {}};
+      .owns = {},
+      .ownership = keeper_.get()};
   controller_ = std::make_unique<Controller>(std::move(ports), std::move(parts));
   alerts_.Attach(controller_.get());
   rules_.Attach(controller_.get());
@@ -47,6 +56,7 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
   governor_.Attach(controller_.get());
   controller_->SetLibrary(library);
   controller_->Start();
+  if (keeper_) KeepFor(*keeper_, *controller_);
 }
 
 }  // namespace rollguard::app

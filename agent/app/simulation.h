@@ -18,6 +18,7 @@
 #include "agent/app/metrics_sources.h"
 #include "agent/app/recorder.h"
 #include "agent/app/rule_sensor.h"
+#include "agent/app/shard_keeper.h"
 #include "agent/history/memory_history.h"
 #include "agent/sim/sim_metrics.h"
 #include "agent/sim/world.h"
@@ -29,7 +30,7 @@ class SimAgent {
  public:
   SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& metrics, History& history,
            const spec::Library& library, std::vector<Listener*> listeners, uint64_t seed,
-           Prober* prober = nullptr);
+           Prober* prober = nullptr, std::optional<ShardKeeperOptions> shards = {});
 
   Controller& controller() { return *controller_; }
   AlertDesk& alerts() { return alerts_; }
@@ -40,6 +41,8 @@ class SimAgent {
   // Why alerts cannot be trusted to arrive, as the poller of Alertmanager would say.
   void SetWatchdog(std::function<std::string()> watchdog) { watchdog_ = std::move(watchdog); }
   AnalysisSensor& analysis() { return analysis_; }
+  // Null when it is the only replica.
+  ShardKeeper* keeper() { return keeper_.get(); }
 
  private:
   MetricsSources sources_;
@@ -52,6 +55,7 @@ class SimAgent {
   GovernorDesk governor_;
   Recorder recorder_;
   std::function<std::string()> watchdog_;
+  std::unique_ptr<ShardKeeper> keeper_;
   std::unique_ptr<Controller> controller_;
 };
 

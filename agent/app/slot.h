@@ -40,9 +40,11 @@ struct Controller::Slot {
   std::vector<std::string> reasons;
   std::optional<Time> looked;
 
+  bool mine = true;    // this replica decides on it
   bool busy = false;   // a state write or actions are under way
   bool again = false;  // something happened meanwhile
   bool gone = false;
+  bool looked_unseen = false;  // the last look could not trust its view
   bool unread = false;  // an object could not be read again: the next look cannot trust its view
   TimerId timer = 0;
   std::optional<Time> timer_at;

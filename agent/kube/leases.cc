@@ -20,54 +20,6 @@ Time ReadTime(const Json& value) {
   return time.ok() ? *time : Time{};
 }
 
-bool LostRace(const Error& error) {
-  return error.code == ErrorCode::kConflict || error.code == ErrorCode::kAlreadyExists;
-}
-
-using LeaseDone = std::function<void(Expected<Lease>)>;
-
-void ReadLease(Cluster& cluster, const LeaseClaim& claim, LeaseDone done) {
-  cluster.Call(Base(Verb::kGet, claim.ns, claim.name),
-               [done = std::move(done)](Expected<Json> answer) {
-                 if (answer.ok()) {
-                   done(ParseLease(*answer));
-                 } else {
-                   done(answer.error());
-                 }
-               });
-}
-
-// Create when there is none, else replace guarded by the version read.
-void WriteLease(Cluster& cluster, const LeaseClaim& claim, Lease lease, LeaseDone done) {
-  bool exists = !lease.resource_version.empty();
-  ClusterRequest request =
-      Base(exists ? Verb::kReplace : Verb::kCreate, claim.ns, exists ? claim.name : "");
-  request.body = FormatLease(lease);
-  cluster.Call(std::move(request), [&cluster, claim, done](Expected<Json> answer) {
-    if (answer.ok()) {
-      done(ParseLease(*answer));
-    } else if (LostRace(answer.error())) {
-      ReadLease(cluster, claim, done);
-    } else {
-      done(answer.error());
-    }
-  });
-}
-
-Lease Claimed(Lease lease, const LeaseClaim& claim) {
-  if (lease.holder != claim.holder) {
-    lease.acquired = claim.now;
-    // The first holder ever is no transition.
-    if (!lease.resource_version.empty()) ++lease.transitions;
-  }
-  lease.ns = claim.ns;
-  lease.name = claim.name;
-  lease.holder = claim.holder;
-  lease.duration = claim.duration;
-  lease.renewed = claim.now;
-  return lease;
-}
-
 }  // namespace
 
 Lease ParseLease(const Json& object) {
@@ -77,6 +29,7 @@ Lease ParseLease(const Json& object) {
   lease.ns = metadata.At("namespace").Str();
   lease.name = metadata.At("name").Str();
   lease.resource_version = metadata.At("resourceVersion").Str();
+  lease.about = metadata.At("labels").At(kLeaseLabel).Str();
   lease.holder = spec.At("holderIdentity").Str();
   lease.duration = std::chrono::seconds(spec.At("leaseDurationSeconds").IntOr(0));
   lease.acquired = ReadTime(spec.At("acquireTime"));
@@ -88,6 +41,8 @@ Lease ParseLease(const Json& object) {
 Json FormatLease(const Lease& lease) {
   auto seconds = std::chrono::ceil<std::chrono::seconds>(lease.duration).count();
   Json metadata = Json::Obj({{"name", lease.name}, {"namespace", lease.ns}});
+  if (!lease.about.empty())
+    metadata.Set("labels", Json::Obj({{std::string(kLeaseLabel), lease.about}}));
   if (!lease.resource_version.empty()) metadata.Set("resourceVersion", lease.resource_version);
   return Json::Obj({{"apiVersion", "coordination.k8s.io/v1"},
                     {"kind", "Lease"},
@@ -99,36 +54,37 @@ Json FormatLease(const Lease& lease) {
                                         {"leaseTransitions", lease.transitions}})}});
 }
 
-void ClaimLease(Cluster& cluster, LeaseClaim claim, LeaseDone done) {
-  ReadLease(cluster, claim, [&cluster, claim, done](Expected<Lease> read) {
-    if (!read.ok() && read.error().code != ErrorCode::kNotFound) {
-      done(read.error());
-      return;
+void ReadLease(Cluster& cluster, const std::string& ns, const std::string& name,
+               std::function<void(Expected<Lease>)> done) {
+  cluster.Call(Base(Verb::kGet, ns, name), [done = std::move(done)](Expected<Json> answer) {
+    if (answer) {
+      done(ParseLease(*answer));
+    } else {
+      done(answer.error());
     }
-    Lease lease = read.ok() ? std::move(*read) : Lease{};
-    bool ours = lease.holder == claim.holder;
-    if (read.ok() && !ours && !lease.Free(claim.now)) {
-      done(std::move(lease));
-      return;
-    }
-    WriteLease(cluster, claim, Claimed(std::move(lease), claim), done);
   });
 }
 
-void ReleaseLease(Cluster& cluster, LeaseClaim claim, std::function<void(Status)> done) {
-  ReadLease(cluster, claim, [&cluster, claim, done](Expected<Lease> read) {
-    if (!read.ok() || read->holder != claim.holder) {
-      bool gone = read.ok() || read.error().code == ErrorCode::kNotFound;
-      done(gone ? Status() : Status(read.error()));
-      return;
+void WriteLease(Cluster& cluster, const Lease& lease, std::function<void(Expected<Lease>)> done) {
+  const bool exists = !lease.resource_version.empty();
+  ClusterRequest request =
+      Base(exists ? Verb::kReplace : Verb::kCreate, lease.ns, exists ? lease.name : "");
+  request.body = FormatLease(lease);
+  request.timeout = lease.duration;  // later than that the answer says nothing
+  cluster.Call(std::move(request), [done = std::move(done)](Expected<Json> answer) {
+    if (answer) {
+      done(ParseLease(*answer));
+    } else {
+      done(answer.error());
     }
-    Lease lease = std::move(*read);
-    lease.holder.clear();
-    lease.duration = std::chrono::seconds(1);
-    lease.renewed = claim.now;
-    WriteLease(cluster, claim, std::move(lease), [done](Expected<Lease> written) {
-      done(written.ok() ? Status() : Status(written.error()));
-    });
+  });
+}
+
+void DeleteLease(Cluster& cluster, const Lease& lease, std::function<void(Status)> done) {
+  ClusterRequest request = Base(Verb::kDelete, lease.ns, lease.name);
+  request.precondition_version = lease.resource_version;
+  cluster.Call(std::move(request), [done = std::move(done)](Expected<Json> answer) {
+    done(answer ? Status() : Status(answer.error()));
   });
 }
 

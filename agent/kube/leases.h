@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leases (coordination.k8s.io/v1): who owns a shard. Each function is one guarded read-and-write;
-// when to renew is the caller's business.
+// Leases (coordination.k8s.io/v1): who owns a shard, which replicas there are. When one has run out
+// is not said here: clocks of replicas differ, so whoever waits for it measures how long it has not
+// seen the lease change.
 #pragma once
 
 #include <functional>
@@ -10,38 +11,32 @@
 
 namespace rollguard::kube {
 
+// On every lease of ours: what it is about, "shard" or "replica".
+inline constexpr std::string_view kLeaseLabel = "rollguard.dev/lease";
+
 struct Lease {
   std::string ns;
   std::string name;
-  std::string holder;
+  std::string about;   // the value of kLeaseLabel; empty: no label
+  std::string holder;  // empty: nobody's, given back
   Duration duration{0};
   Time acquired{};
   Time renewed{};
-  int64_t transitions = 0;
+  int64_t transitions = 0;  // counts its holders
   std::string resource_version;
-
-  // True when nobody holds it at `now`: no holder, or not renewed within its duration.
-  bool Free(Time now) const { return holder.empty() || now >= renewed + duration; }
 };
 
 Lease ParseLease(const Json& object);
 Json FormatLease(const Lease& lease);
 
-struct LeaseClaim {
-  std::string ns;
-  std::string name;
-  std::string holder;
-  Duration duration = std::chrono::seconds(15);
-  Time now;
-};
+void ReadLease(Cluster& cluster, const std::string& ns, const std::string& name,
+               std::function<void(Expected<Lease>)> done);
 
-// Reads the lease and takes or renews it when it is free or ours already. Gives the lease as it
-// stands afterwards: the caller has it exactly when `holder` is its own. Losing a race (conflict)
-// is not an error: the other's lease is given. `now` should be compared with a renew time that the
-// caller saw change, where clocks of replicas may differ.
-void ClaimLease(Cluster& cluster, LeaseClaim claim, std::function<void(Expected<Lease>)> done);
+// Creates the lease (without a version) or replaces that version of it, and gives it as it stands
+// then. kConflict or kAlreadyExists: somebody else was faster, nothing was written.
+void WriteLease(Cluster& cluster, const Lease& lease, std::function<void(Expected<Lease>)> done);
 
-// Gives a lease back (holder empty, duration one second) if it is still ours.
-void ReleaseLease(Cluster& cluster, LeaseClaim claim, std::function<void(Status)> done);
+// Takes that version of it away.
+void DeleteLease(Cluster& cluster, const Lease& lease, std::function<void(Status)> done);
 
 }  // namespace rollguard::kube

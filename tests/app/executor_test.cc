@@ -27,7 +27,7 @@ struct Bench {
   app::RunOutcome Run(std::vector<release::Action> actions) {
     app::ActionRunner runner({connection.get(), mirror.get(), nullptr, nullptr, {}});
     std::optional<app::RunOutcome> outcome;
-    runner.Run(std::make_shared<const spec::Guard>(guard), std::move(actions),
+    runner.Run(std::make_shared<const spec::Guard>(guard), std::move(actions), {},
                [&](app::RunOutcome o) { outcome = std::move(o); });
     house.Run(std::chrono::seconds(5));
     REQUIRE(outcome.has_value());

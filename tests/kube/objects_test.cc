@@ -46,88 +46,55 @@ TEST_CASE("an event about an object") {
   CHECK(MakeEvent(note).At("note").Str().size() <= 1024);
 }
 
-struct Claiming {
+Lease Held(const std::string& by, const std::string& version) {
+  Lease lease;
+  lease.ns = "shop";
+  lease.name = "rollguard-shard-0";
+  lease.about = "shard";
+  lease.holder = by;
+  lease.duration = std::chrono::seconds(15);
+  lease.acquired = lease.renewed = kNow;
+  lease.transitions = 3;
+  lease.resource_version = version;
+  return lease;
+}
+
+TEST_CASE("a lease without a version is created, one with a version replaced") {
   FakeCluster cluster;
   std::optional<Expected<Lease>> result;
-  LeaseClaim claim{"shop", "rollguard-shard-0", "pod-a", std::chrono::seconds(15), kNow};
-
-  void Claim() {
-    ClaimLease(cluster, claim, [this](Expected<Lease> lease) { result = std::move(lease); });
-  }
-  static Json Held(const std::string& by, Time renewed) {
-    Lease lease;
-    lease.ns = "shop";
-    lease.name = "rollguard-shard-0";
-    lease.holder = by;
-    lease.duration = std::chrono::seconds(15);
-    lease.acquired = renewed;
-    lease.renewed = renewed;
-    lease.transitions = 3;
-    lease.resource_version = "7";
-    return FormatLease(lease);
-  }
-};
-
-TEST_CASE_METHOD(Claiming, "a lease that does not exist is created") {
-  Claim();
-  cluster.Answer(Error(ErrorCode::kNotFound, "none"));
-  const ClusterRequest& create = cluster.calls.front().first;
-  CHECK(create.verb == Verb::kCreate);
-  CHECK(create.body.At("spec").Dump() ==
-        R"({"holderIdentity":"pod-a","leaseDurationSeconds":15,)"
+  auto done = [&](Expected<Lease> lease) { result = std::move(lease); };
+  WriteLease(cluster, Held("pod-a", ""), done);
+  CHECK(cluster.calls.front().first.verb == Verb::kCreate);
+  CHECK(cluster.calls.front().first.body.Dump() ==
+        R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease",)"
+        R"("metadata":{"name":"rollguard-shard-0","namespace":"shop",)"
+        R"("labels":{"rollguard.dev/lease":"shard"}},)"
+        R"("spec":{"holderIdentity":"pod-a","leaseDurationSeconds":15,)"
         R"("acquireTime":"2026-01-01T00:00:00.000000Z",)"
-        R"("renewTime":"2026-01-01T00:00:00.000000Z","leaseTransitions":0})");
-  cluster.Answer(Json(create.body));
+        R"("renewTime":"2026-01-01T00:00:00.000000Z","leaseTransitions":3}})");
+  cluster.Answer(FormatLease(Held("pod-a", "8")));
   REQUIRE(result);
   CHECK((*result)->holder == "pod-a");
-}
+  CHECK((*result)->about == "shard");
+  CHECK((*result)->resource_version == "8");
 
-TEST_CASE_METHOD(Claiming, "another's living lease is left alone") {
-  Claim();
-  cluster.Answer(Held("pod-b", kNow - std::chrono::seconds(14)));
-  CHECK(cluster.calls.empty());
-  REQUIRE(result);
-  CHECK((*result)->holder == "pod-b");
-}
-
-TEST_CASE_METHOD(Claiming, "a lease that ran out is taken, guarded by its version") {
-  Claim();
-  cluster.Answer(Held("pod-b", kNow - std::chrono::seconds(15)));
-  const ClusterRequest& write = cluster.calls.front().first;
-  CHECK(write.verb == Verb::kReplace);
-  CHECK(write.body.At("metadata", "resourceVersion").Str() == "7");
-  CHECK(write.body.At("spec", "leaseTransitions").IntOr(0) == 4);
+  WriteLease(cluster, Held("pod-b", "8"), done);
+  CHECK(cluster.calls.front().first.verb == Verb::kReplace);
+  CHECK(cluster.calls.front().first.name == "rollguard-shard-0");
+  CHECK(cluster.calls.front().first.body.At("metadata", "resourceVersion").Str() == "8");
   cluster.Answer(Error(ErrorCode::kConflict, "somebody was faster"));
-  cluster.Answer(Held("pod-c", kNow));
-  REQUIRE(result);
-  CHECK((*result)->holder == "pod-c");
+  CHECK(result->error().code == ErrorCode::kConflict);
 }
 
-TEST_CASE_METHOD(Claiming, "our own lease is renewed without a transition") {
-  Claim();
-  cluster.Answer(Held("pod-a", kNow - std::chrono::seconds(5)));
-  const Json& spec = cluster.calls.front().first.body.At("spec");
-  CHECK(spec.At("leaseTransitions").IntOr(0) == 3);
-  CHECK(spec.At("acquireTime").Str() == "2025-12-31T23:59:55.000000Z");
-  CHECK(spec.At("renewTime").Str() == "2026-01-01T00:00:00.000000Z");
-  cluster.Answer(Error(ErrorCode::kUnavailable, "down"));
+TEST_CASE("a lease is taken away only in the version that is known") {
+  FakeCluster cluster;
+  std::optional<Status> result;
+  DeleteLease(cluster, Held("pod-a", "8"), [&](Status status) { result = std::move(status); });
+  CHECK(cluster.calls.front().first.verb == Verb::kDelete);
+  CHECK(cluster.calls.front().first.precondition_version == "8");
+  cluster.Answer(Error(ErrorCode::kConflict, "it moved on"));
   REQUIRE(result);
   CHECK_FALSE(result->ok());
-}
-
-TEST_CASE_METHOD(Claiming, "a lease is given back only when it is ours") {
-  int released = 0;
-  auto done = [&](Status status) { released += status.ok() ? 1 : 0; };
-  ReleaseLease(cluster, claim, done);
-  cluster.Answer(Held("pod-b", kNow));
-  CHECK(released == 1);
-  ReleaseLease(cluster, claim, done);
-  cluster.Answer(Held("pod-a", kNow));
-  Json body = cluster.calls.front().first.body;
-  CHECK(body.At("spec", "holderIdentity").Str().empty());
-  CHECK(ParseLease(body).Free(kNow));
-  cluster.Answer(body);
-  CHECK(released == 2);
 }
 
 TEST_CASE("a token's owner") {

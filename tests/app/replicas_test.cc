@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several replicas in one simulated cluster: who decides, who takes over, and who must not act.
+#include <set>
+
+#include "agent/app/simulation.h"
+#include "agent/base/text.h"
+#include "agent/kube/resources.h"
+#include "tests/app/sim_rig.h"
+#include "tests/support/catch.h"
+
+namespace rollguard::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using release::Phase;
+using release::Verdict;
+
+// The rig's world with replicas of its own in place of the rig's only agent.
+class Replicas : public app::Listener {
+ public:
+  explicit Replicas(const std::vector<std::string>& guards) : rig(guards) { rig.KillAgent(); }
+
+  struct One {
+    std::unique_ptr<sim::SimCluster> connection;
+    std::unique_ptr<app::SimAgent> agent;
+  };
+
+  void Start(const std::string& name) {
+    One& one = all[name];
+    one.connection = rig.world.Connect();
+    app::ShardKeeperOptions shards{
+        .count = 4, .ns = "default", .identity = name, .lease = 15s, .renew = 5s};
+    one.agent = std::make_unique<app::SimAgent>(
+        rig.scheduler(), *one.connection, rig.metrics, rig.history, spec::Library{},
+        std::vector<app::Listener*>{this, &rig.replays}, ++seed_, nullptr, shards);
+  }
+  void Kill(const std::string& name) {
+    all[name].connection->Crash();
+    all.erase(name);
+  }
+  void Stop(const std::string& name) {
+    One& one = all[name];
+    bool stopped = false;
+    one.agent->controller().Quiesce([&] { one.agent->keeper()->Stop([&] { stopped = true; }); });
+    CHECK(Until([&] { return stopped; }, 1s));
+    Kill(name);
+  }
+  bool Until(const std::function<bool()>& done, Duration limit) {
+    return rig.RunUntil(done, limit);
+  }
+  int Shards(const std::string& name) {
+    int owned = 0;
+    for (const auto& standing : all.at(name).agent->keeper()->Standings()) owned += standing.ours;
+    return owned;
+  }
+  bool AllOwned() {
+    std::vector<int> owners(4);
+    for (auto& [name, one] : all) {
+      for (const auto& s : one.agent->keeper()->Standings())
+        owners[static_cast<size_t>(s.shard)] += s.ours;
+    }
+    return owners == std::vector<int>(4, 1);
+  }
+  // Who decides on the guard now; "" when nobody or more than one.
+  std::string Owner(const std::string& guard) {
+    std::string owner;
+    for (auto& [name, one] : all) {
+      if (!one.agent->keeper()->MayWrite(StrCat("shop/", guard))) continue;
+      if (!owner.empty()) return "two of them";
+      owner = name;
+    }
+    return owner;
+  }
+  app::SimAgent& OwnerOf(const std::string& guard) { return *all.at(Owner(guard)).agent; }
+  release::GuardState State(const std::string& guard) {
+    ClusterRequest get;
+    get.type = kube::resources::Guards();
+    get.ns = "shop";
+    get.name = guard;
+    auto object = rig.world.api().Call(get);
+    REQUIRE(object.ok());
+    status = object->At("status");
+    auto state = release::StateFromJson(status);
+    REQUIRE(state.ok());
+    return *state;
+  }
+  size_t Count(Verdict verdict) const {
+    size_t count = 0;
+    for (const auto& decision : decisions) count += decision.verdict == verdict;
+    return count;
+  }
+
+  void Decided(const spec::Guard&, const release::Decision& decision) override {
+    decisions.push_back(decision);
+  }
+  void Changed(const spec::Guard&, const release::GuardState&, const release::GuardState&,
+               const release::Observation&) override {}
+  void Told(const spec::Guard&, const release::Notify&) override {}
+  void Removed(const std::string&) override {}
+
+  SimRig rig;
+  std::map<std::string, One> all;
+  std::vector<release::Decision> decisions;
+  Json status;
+
+ private:
+  uint64_t seed_ = 100;
+};
+
+TEST_CASE("two replicas share the shards; when one dies the other finishes the rollback, once") {
+  Replicas set({CanaryYaml("checkout"), CanaryYaml("cart")});
+  set.Start("agent-0");
+  set.Start("agent-1");
+  REQUIRE(set.Until([&] { return set.AllOwned() && set.Shards("agent-0") == 2; }, 1min));
+  REQUIRE(set.Until([&] { return set.State("checkout").phase == Phase::kIdle; }, 2min));
+  set.rig.Release("checkout", "v2");
+  REQUIRE(set.Until(
+      [&] {
+        auto state = set.State("checkout");
+        return state.release && state.release->weight >= 20;
+      },
+      5min));
+  const std::string owner = set.Owner("checkout");
+  CHECK(set.status.At("owner", "replica").Str() == owner);
+
+  // It dies right after it has decided to go back, before it has carried anything out.
+  auto alert = set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now());
+  for (auto& [name, one] : set.all) (void)one.agent->alerts().Receive({alert});
+  REQUIRE(set.Until([&] { return set.Count(Verdict::kRollBack) == 1; }, 1min));
+  const Time died = set.rig.scheduler().Now();
+  set.Kill(owner);
+  REQUIRE(set.Until([&] { return set.AllOwned(); }, 1min));
+  CHECK(set.rig.scheduler().Now() - died <= 16s);
+  REQUIRE(set.Until(
+      [&] {
+        return set.State("checkout").last && set.State("checkout").last->outcome == "rolledBack";
+      },
+      10min));
+  CHECK(set.Count(Verdict::kRollBack) == 1);
+  CHECK(set.status.At("owner", "replica").Str() != owner);
+  CHECK(set.status.At("owner", "epoch").IntOr(0) >= 1);
+  set.rig.CheckReplays();
+}
+
+TEST_CASE("a graceful stop hands over within a second, a newcomer gets its share") {
+  Replicas set({CanaryYaml("checkout")});
+  set.Start("agent-0");
+  REQUIRE(set.Until([&] { return set.Shards("agent-0") == 4; }, 1min));
+  set.Start("agent-1");
+  REQUIRE(set.Until([&] { return set.Shards("agent-1") == 2 && set.AllOwned(); }, 1min));
+  const Time asked = set.rig.scheduler().Now();
+  set.Stop("agent-0");
+  REQUIRE(set.Until([&] { return set.Shards("agent-1") == 4; }, 1min));
+  CHECK(set.rig.scheduler().Now() - asked <= 1s);
+}
+
+TEST_CASE("who is cut off stops before another begins, and gives way when it is back") {
+  Replicas set({CanaryYaml("checkout")});
+  set.Start("agent-0");
+  set.Start("agent-1");
+  REQUIRE(set.Until([&] { return set.AllOwned() && set.Shards("agent-0") == 2; }, 1min));
+  REQUIRE(set.Until([&] { return set.State("checkout").phase == Phase::kIdle; }, 2min));
+  const std::string cut = set.Owner("checkout");
+  set.all.at(cut).connection->Partition(true);
+  bool both = false;
+  REQUIRE(set.Until(
+      [&] {
+        both = both || set.Owner("checkout") == "two of them";
+        std::string owner = set.Owner("checkout");
+        return !owner.empty() && owner != cut;
+      },
+      1min));
+  CHECK_FALSE(both);
+  set.rig.Release("checkout", "v2");
+  REQUIRE(set.Until([&] { return set.State("checkout").release.has_value(); }, 5min));
+  CHECK(set.status.At("owner", "replica").Str() != cut);
+  set.all.at(cut).connection->Partition(false);
+  REQUIRE(set.Until([&] { return set.AllOwned() && set.Shards(cut) == 2; }, 2min));
+  REQUIRE(set.Until([&] { return set.State("checkout").last.has_value(); }, 20min));
+  CHECK(set.State("checkout").last->outcome == "promoted");
+  CHECK(set.Count(Verdict::kPromote) == 1);
+}
+
+TEST_CASE("leases that were deleted are made anew with a later epoch") {
+  Replicas set({CanaryYaml("checkout")});
+  set.Start("agent-0");
+  REQUIRE(set.Until([&] { return set.Shards("agent-0") == 4; }, 1min));
+  set.rig.Release("checkout", "v2");
+  REQUIRE(set.Until([&] { return set.State("checkout").release.has_value(); }, 5min));
+  set.Kill("agent-0");
+  set.Start("agent-1");
+  REQUIRE(set.Until([&] { return set.Shards("agent-1") == 4; }, 1min));
+  REQUIRE(set.Until(
+      [&] {
+        (void)set.State("checkout");
+        return set.status.At("owner", "replica").Str() == "agent-1";
+      },
+      2min));
+  const int64_t epoch = set.status.At("owner", "epoch").IntOr(0);
+  CHECK(epoch == 1);
+  for (int shard = 0; shard < 4; ++shard) {
+    ClusterRequest request;
+    request.verb = Verb::kDelete;
+    request.type = kube::resources::Leases();
+    request.ns = "default";
+    request.name = StrCat("rollguard-shard-", shard);
+    REQUIRE(set.rig.world.api().Call(request).ok());
+  }
+  set.Kill("agent-1");
+  set.Start("agent-2");
+  REQUIRE(set.Until(
+      [&] {
+        (void)set.State("checkout");
+        return set.status.At("owner", "replica").Str() == "agent-2";
+      },
+      5min));
+  CHECK(set.status.At("owner", "epoch").IntOr(0) > epoch);
+}
+
+}  // namespace
+}  // namespace rollguard::testing
