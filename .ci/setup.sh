@@ -45,6 +45,7 @@ cmd:psql|postgresql|history is tested on the real server
 file:/usr/lib/postgresql/*/bin/postgres|postgresql|history is tested on the real server
 pkg|python3-grpcio|gRPC health checks are tested on a real server
 cmd:kubectl|kubernetes-client|talks to the simulated cluster
+cmd:curl|curl|the documentation's commands use it
 cmd:chromium|chromium|the web page is tested in a real browser
 cmd:chromedriver|chromium-driver|drives the browser
 ROWS
@@ -72,6 +73,7 @@ needs_demo() {
 cmd:prometheus|prometheus|the demo's metrics
 cmd:prometheus-alertmanager|prometheus-alertmanager|the demo's alerts
 cmd:curl|curl|asks the demo's servers
+cmd:python3|python3|the demo's sample service and its users
 cmd:kubectl|kubernetes-client|releases the demo's versions
 ROWS
 }
