@@ -2,6 +2,9 @@
 // Folding: many queries that differ in the value of one or two labels are asked as a few grouped
 // queries. `sum(rate(x{app="a"}[5m])) > 1` and the same for app "b", "c", ... become one request
 // `sum by (app) (rate(x{app=~"a|b|c"}[5m]))`; the comparison is evaluated here, once per member.
+// Pods are named by the beginning of their names, `pod=~"a-7f9-.*"`: that becomes a label of its
+// own on the server, label_replace(rate(x{pod=~"(a-7f9|b-5c4)-.*"}[5m]), ..., "pod",
+// "(a-7f9|b-5c4)-.*").
 //
 // How a plan is made (fold*.cc, one step a file):
 //   1. buckets: queries of one shape; the labels whose values differ within a bucket are its keys
@@ -41,7 +44,7 @@ struct FoldLimits {
 struct FoldShape {
   std::string text;               // with a blank for every key's value: the shape's identity
   Query query;                    // of one member, as it is asked singly
-  std::vector<std::string> keys;  // empty: nothing varies, asked as written
+  std::vector<std::string> keys;  // labels of the folded answer; empty: nothing varies
   std::vector<bool> visible;      // per key: whether a member's own answer carries the label
 };
 

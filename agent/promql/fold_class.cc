@@ -16,6 +16,14 @@ bool Contains(const std::vector<std::string>& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
+constexpr std::string_view kPrefixName = "rollguard_prefix_of_";
+constexpr std::string_view kRest = "-.*";
+
+bool IsPlain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '\x01';  // the blank of BlankText
+}
+
 constexpr FoldClass kBlockedClass = [] {
   FoldClass c;
   c.kind = FoldKind::kBlocked;
@@ -85,19 +93,22 @@ class Classifier {
   std::vector<FoldClass> classes_;
 };
 
-// Exactly one `=` matcher on a key, not empty; other matchers on it only where there is no `=`.
+// Exactly one matcher says a key; other matchers on its label only where none does.
 FoldClass Classifier::Class(const SelectorNode& n) {
   FoldClass c;
   for (size_t k = 0; k < keys_.size(); ++k) {
-    size_t equal = 0, other = 0;
+    const bool prefix = IsPrefixKey(keys_[k]);
+    size_t says = 0, other = 0;
     for (const Matcher& m : n.matchers) {
-      if (m.name != keys_[k]) continue;
-      m.op == MatchOp::kEqual && !m.value.empty() ? ++equal : ++other;
+      if (m.name != LabelOf(keys_[k])) continue;
+      const bool equal = m.op == MatchOp::kEqual && !m.value.empty();
+      (prefix ? PrefixOf(m).has_value() : equal) ? ++says : ++other;
     }
-    if (equal > 1 || (equal == 1 && other > 0)) return kBlockedClass;
-    if (equal == 1) c.keys = static_cast<KeyMask>(c.keys | 1U << k);
+    if (says > 1 || (says == 1 && other > 0)) return kBlockedClass;
+    if (says == 0) continue;
+    c.keys = static_cast<KeyMask>(c.keys | 1U << k);
+    if (!prefix) c.visible = static_cast<KeyMask>(c.visible | 1U << k);
   }
-  c.visible = c.keys;
   if (c.keys != 0) c.kind = FoldKind::kKeyed;
   return c;
 }
@@ -141,6 +152,11 @@ FoldClass Classifier::Class(const CallNode& n) {
     case FunctionId::kSortDesc: return kBlockedClass;
     case FunctionId::kLabelReplace:
     case FunctionId::kLabelJoin: return LabelCall(n, *keyed);
+    case FunctionId::kTimestamp:  // of a selector it gives the sample's own time; of a call it does
+                                  // not
+      return AnyKey(keyed->keys, [](size_t, const std::string& k) { return IsPrefixKey(k); })
+                 ? kBlockedClass
+                 : *keyed;
     case FunctionId::kHistogramQuantile:
     case FunctionId::kHistogramFraction:
       if (AnyKey(keyed->keys, [](size_t, const std::string& k) { return k == kBucketLabel; })) {
@@ -226,6 +242,28 @@ FoldClass Classifier::Class(const BinaryNode& n) {
 }
 
 }  // namespace
+
+std::string PrefixKey(std::string_view label) { return std::string(kPrefixName).append(label); }
+
+bool IsPrefixKey(std::string_view key) { return key.starts_with(kPrefixName); }
+
+std::string_view LabelOf(std::string_view key) {
+  if (IsPrefixKey(key)) key.remove_prefix(kPrefixName.size());
+  return key;
+}
+
+std::optional<std::string_view> PrefixOf(const Matcher& matcher) {
+  std::string_view text = matcher.value;
+  if (matcher.op != MatchOp::kRegex || !text.ends_with(kRest)) return std::nullopt;
+  text.remove_suffix(kRest.size());
+  if (text.empty() || !std::all_of(text.begin(), text.end(), IsPlain)) return std::nullopt;
+  return text;
+}
+
+bool PrefixesClash(std::string_view a, std::string_view b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return b.starts_with(a) && (b.size() == a.size() || b[a.size()] == '-');
+}
 
 std::vector<FoldClass> Classify(const Query& query, const std::vector<std::string>& keys) {
   return Classifier(query, keys).Run();

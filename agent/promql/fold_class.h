@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/promql/ast.h"
@@ -13,6 +15,17 @@ namespace rollguard::promql::internal {
 // A set of keys, by index: at most two keys fold together, a few more may be looked at.
 using KeyMask = uint8_t;
 inline constexpr size_t kMaxKeys = 2;
+
+// A key is a label that members match by `=`, or, as rules write it about pods, the prefix P of a
+// matcher `pod=~"P-.*"`. The second kind is no label of the series: the folded query makes it one,
+// under a name of its own, so it is never visible in a member's own result.
+std::string PrefixKey(std::string_view label);
+bool IsPrefixKey(std::string_view key);
+std::string_view LabelOf(std::string_view key);  // the label it is about, for either kind
+// P, when the matcher is `=~"P-.*"` and P has nothing in it that a regular expression would read.
+std::optional<std::string_view> PrefixOf(const Matcher& matcher);
+// Whether some text can begin with both prefixes, as `a-` and `a-b-` do: it would be of one only.
+bool PrefixesClash(std::string_view a, std::string_view b);
 
 enum class FoldKind : uint8_t {
   kFree,     // the same for every member: constants, and vectors and scalars free of the keys
@@ -34,7 +47,7 @@ struct FoldClass {
 // One class per node of the query; nodes that the root does not reach are classified as well.
 std::vector<FoldClass> Classify(const Query& query, const std::vector<std::string>& keys);
 
-// `query` with `values[k]` in every non-empty `=` matcher on keys[k].
+// `query` with `values[k]` in every matcher that says keys[k]: non-empty `=`, or a prefix.
 Query Substitute(Query query, const std::vector<std::string>& keys,
                  const std::vector<std::string>& values);
 

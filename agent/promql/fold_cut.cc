@@ -111,6 +111,10 @@ NodeId Cutter::Above(NodeId id) {
 NodeId Cutter::VisitCall(NodeId id, const CallNode& n) {
   FunctionId f = n.function->id;
   if (f == FunctionId::kAbsent || f == FunctionId::kAbsentOverTime) return VisitAbsent(id, n);
+  // Samples' own times do not come with an answer.
+  const bool own_times = f == FunctionId::kTimestamp &&
+                         query_.As<SelectorNode>(SkipParens(query_, n.args[0])) != nullptr;
+  if (own_times) return GiveUp();
   CallNode copy = n;
   for (NodeId& arg : copy.args) {
     if (query_[arg].type == ValueType::kMatrix) return GiveUp();

@@ -4,9 +4,11 @@
 // A bucket whose members differ in one or two labels folds over them; with more, it is parted along
 // the label with the fewest values until two are left. Over two labels a request selects the cross
 // product of their values, so members are put in order and a request ends before the product grows
-// beyond what the limits allow.
+// beyond what the limits allow. Prefixes of pods do not count there: a pod's name is hardly ever in
+// two namespaces. Prefixes of which one begins another are asked in different requests.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <unordered_map>
 
@@ -22,26 +24,36 @@ namespace {
 
 using Tuple = std::vector<std::string>;
 
-// A label that every selector which names it by `=` gives the same value.
+// A key (a label matched by `=`, a prefix matched by `=~`) that every selector which says it gives
+// the same value.
 struct NamedValue {
-  std::string_view name;
+  std::string name;
   std::string_view value;
   bool consistent = true;
 };
 
-std::vector<NamedValue> EqualMatchers(const Query& query) {
+// The key that a matcher says, and its value; nothing: it says none.
+std::optional<NamedValue> SaidBy(const Matcher& m) {
+  if (m.name == kMetricName || IsPrefixKey(m.name)) return std::nullopt;
+  if (auto prefix = PrefixOf(m)) return NamedValue{PrefixKey(m.name), *prefix};
+  if (m.op != MatchOp::kEqual || m.value.empty()) return std::nullopt;
+  // What is not UTF-8 cannot be a regular expression.
+  return NamedValue{m.name, m.value, IsValidUtf8(m.value)};
+}
+
+std::vector<NamedValue> SaidValues(const Query& query) {
   std::vector<NamedValue> found;
   for (const Node& node : query.nodes) {
     const auto* selector = std::get_if<SelectorNode>(&node.is);
     if (selector == nullptr) continue;
     for (const Matcher& m : selector->matchers) {
-      if (m.op != MatchOp::kEqual || m.value.empty() || m.name == kMetricName) continue;
-      auto same = [&m](const NamedValue& v) { return v.name == m.name; };
+      auto said = SaidBy(m);
+      if (!said) continue;
+      auto same = [&said](const NamedValue& v) { return v.name == said->name; };
       auto known = std::find_if(found.begin(), found.end(), same);
       if (known == found.end()) {
-        // What is not UTF-8 cannot be a regular expression.
-        found.push_back({m.name, m.value, IsValidUtf8(m.value)});
-      } else if (known->value != m.value) {
+        found.push_back(std::move(*said));
+      } else if (known->value != said->value) {
         known->consistent = false;
       }
     }
@@ -115,7 +127,7 @@ void Planner::FillBuckets() {
   for (uint32_t i = 0; i < queries_.size(); ++i) {
     labels.clear();
     values.clear();
-    for (const NamedValue& v : EqualMatchers(*queries_[i])) {
+    for (const NamedValue& v : SaidValues(*queries_[i])) {
       labels.emplace_back(v.name);
       values.emplace_back(v.value);
     }
@@ -283,7 +295,10 @@ std::vector<const Tuple*> InOrder(const std::vector<const Tuple*>& slots, size_t
 // Whether `next` still fits into a request that has `count` members.
 class Chunk {
  public:
-  Chunk(const FoldLimits& limits, size_t max_members) : limits_(limits), max_(max_members) {}
+  Chunk(const FoldLimits& limits, const Tuple& keys, size_t max_members)
+      : limits_(limits), max_(max_members) {
+    for (const std::string& key : keys) prefix_.push_back(IsPrefixKey(key));
+  }
 
   bool Take(const Tuple& next) {
     values_.resize(next.size());
@@ -292,7 +307,8 @@ class Chunk {
     for (size_t k = 0; k < next.size(); ++k) {
       size_t size = values_[k].size() + (values_[k].contains(next[k]) ? 0 : 1);
       fits &= size <= limits_.max_values;
-      product *= size;
+      if (!prefix_[k]) product *= size;
+      if (prefix_[k] && !values_[k].contains(next[k])) fits &= !Clashes(values_[k], next[k]);
     }
     fits &= count_ < max_ && product <= limits_.max_overselection * (count_ + 1);
     if (count_ > 0 && !fits) return false;
@@ -306,8 +322,19 @@ class Chunk {
   }
 
  private:
+  // In order, what clashes with a prefix stands behind it, or is one of its own beginnings.
+  static bool Clashes(const std::set<std::string>& others, const std::string& prefix) {
+    auto after = others.lower_bound(prefix + "-");
+    if (after != others.end() && PrefixesClash(*after, prefix)) return true;
+    for (size_t at = prefix.find('-'); at != std::string::npos; at = prefix.find('-', at + 1)) {
+      if (others.contains(prefix.substr(0, at))) return true;
+    }
+    return false;
+  }
+
   const FoldLimits& limits_;
   size_t max_;
+  std::vector<bool> prefix_;
   std::vector<std::set<std::string>> values_;
   size_t count_ = 0;
 };
@@ -316,7 +343,7 @@ void Planner::MakeRequests(Pending& pending) {
   std::vector<const Tuple*> slots;
   for (const auto& [tuple, users] : pending.slots) slots.push_back(&tuple);
   size_t max = limits_.max_members ? limits_.max_members(pending.shape->text) : SIZE_MAX;
-  Chunk chunk(limits_, std::max<size_t>(1, max));
+  Chunk chunk(limits_, pending.shape->keys, std::max<size_t>(1, max));
   FoldRequest request;
   request.shape = pending.shape;
   auto finish = [&] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One member's query -> the query for many. Only classified nodes are changed; everything else in a
-// selector, and every part free of the keys, stays as it is.
+// selector, and every part free of the keys, stays as it is. A prefix becomes a label as soon as
+// there is a vector to put it on: around an instant selector, around the call of a range selector.
 #include <algorithm>
 
 #include "agent/base/text.h"
@@ -36,7 +37,8 @@ class Rewriter {
       std::visit([&](auto& n) { Change(id, n); }, copy.is);
     }
     out_.nodes.push_back(std::move(copy));
-    return static_cast<NodeId>(out_.nodes.size() - 1);
+    auto copied = static_cast<NodeId>(out_.nodes.size() - 1);
+    return MakesVector(id) ? NamePrefixes(id, copied) : copied;
   }
 
   template <class Leaf>
@@ -54,6 +56,12 @@ class Rewriter {
   void CopyChildren(AggregateNode& n) {
     if (n.param != kNoNode) n.param = Copy(n.param);
     n.expr = Copy(n.expr);
+  }
+
+  bool MakesVector(NodeId id) const;
+  NodeId NamePrefixes(NodeId id, NodeId vector);
+  NodeId AddText(std::string text) {
+    return out_.Add(StringNode{std::move(text)}, ValueType::kString);
   }
 
   template <class Other>
@@ -75,11 +83,45 @@ class Rewriter {
   Query out_;
 };
 
+// "(a|b)-.*": the prefix is what the group captures.
+std::string PrefixPattern(const std::vector<std::string>& values) {
+  return StrCat("(", Join(values, "|"), ")-.*");
+}
+
+// A keyed node where series of one of its selectors become a vector.
+bool Rewriter::MakesVector(NodeId id) const {
+  if (classes_ == nullptr || (*classes_)[id].kind != FoldKind::kKeyed) return false;
+  auto selects = [this](NodeId node) { return query_.As<SelectorNode>(node) != nullptr; };
+  if (selects(id)) return query_[id].type == ValueType::kVector;
+  const auto* call = query_.As<CallNode>(id);
+  return call != nullptr && std::any_of(call->args.begin(), call->args.end(), [&](NodeId arg) {
+           const NodeId bare = SkipParens(query_, arg);
+           return selects(bare) && query_[bare].type == ValueType::kMatrix;
+         });
+}
+
+NodeId Rewriter::NamePrefixes(NodeId id, NodeId vector) {
+  ForKeys(id, [&](size_t k, const std::string& key) {
+    if (!IsPrefixKey(key)) return;
+    const NodeId destination = AddText(key), replacement = AddText("$1");
+    const NodeId source = AddText(std::string(LabelOf(key)));
+    const NodeId pattern = AddText(PrefixPattern((*values_)[k]));
+    CallNode replace{FindFunction("label_replace"),
+                     {vector, destination, replacement, source, pattern}};
+    vector = out_.Add(std::move(replace), ValueType::kVector);
+  });
+  return vector;
+}
+
 void Rewriter::Change(NodeId id, SelectorNode& n) {
   ForKeys(id, [&](size_t k, const std::string& key) {
     const std::vector<std::string>& values = (*values_)[k];
     for (Matcher& m : n.matchers) {
-      if (m.name != key) continue;
+      if (m.name != LabelOf(key)) continue;
+      if (IsPrefixKey(key)) {
+        m.value = values.size() == 1 ? values.front() + "-.*" : PrefixPattern(values);
+        continue;
+      }
       m.value = values.front();
       if (values.size() == 1) continue;
       m.op = MatchOp::kRegex;
@@ -144,9 +186,11 @@ Query Substitute(Query query, const std::vector<std::string>& keys,
     auto* selector = std::get_if<SelectorNode>(&node.is);
     if (selector == nullptr) continue;
     for (Matcher& m : selector->matchers) {
-      if (m.op != MatchOp::kEqual || m.value.empty()) continue;
+      const bool equal = m.op == MatchOp::kEqual && !m.value.empty(),
+                 prefix = PrefixOf(m).has_value();
       for (size_t k = 0; k < keys.size(); ++k) {
-        if (m.name == keys[k]) m.value = values[k];
+        if (m.name != LabelOf(keys[k])) continue;
+        if (IsPrefixKey(keys[k]) ? prefix : equal) m.value = values[k] + (equal ? "" : "-.*");
       }
     }
   }

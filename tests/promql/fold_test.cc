@@ -134,6 +134,20 @@ TEST_CASE("every form folds as the algebra says", "[promql][fold]") {
        "sum(x{k=~\"a\"})\nsum(x{k=~\"b\"})\nsum(x{k=~\"c\"})\n= <result 0> 0.0"},
       {R"q(x{k="KEY",k!="z"})q",
        "x{k=\"a\",k!=\"z\"}\nx{k=\"b\",k!=\"z\"}\nx{k=\"c\",k!=\"z\"}\n= <result 0> 0.0"},
+      // Pods by the beginning of their names.
+      {R"q(sum(rate(x{pod=~"KEY-.*"}[5m])) > 1)q",
+       "sum by (rollguard_prefix_of_pod) (label_replace(rate(x{pod=~\"(a|b|c)-.*\"}[5m]), "
+       "\"rollguard_prefix_of_pod\", \"$1\", \"pod\", \"(a|b|c)-.*\"))\n"
+       "= <result 0> > 1 0.0"},
+      {R"q(max(x{pod=~"KEY-.*",l="m"}))q",
+       "max by (rollguard_prefix_of_pod) (label_replace(x{pod=~\"(a|b|c)-.*\",l=\"m\"}, "
+       "\"rollguard_prefix_of_pod\", \"$1\", \"pod\", \"(a|b|c)-.*\"))\n= <result 0> 0.0"},
+      {R"q(timestamp(x{pod=~"KEY-.*"}))q",
+       "timestamp(x{pod=~\"a-.*\"})\ntimestamp(x{pod=~\"b-.*\"})\n"
+       "timestamp(x{pod=~\"c-.*\"})\n= <result 0> 0.0"},
+      {R"q(sum(x{pod=~"KEY.-.*"}))q",
+       "sum(x{pod=~\"a.-.*\"})\nsum(x{pod=~\"b.-.*\"})\nsum(x{pod=~\"c.-.*\"})\n"
+       "= <result 0> 0.0"},
       {R"q(xKEY)q", "xa\nxb\nxc\n= <result 0> 0.0"},
       {R"q({__name__="xKEY"})q",
        "{__name__=\"xa\"}\n{__name__=\"xb\"}\n{__name__=\"xc\"}\n= <result 0> 0.0"},
@@ -214,6 +228,13 @@ TEST_CASE("two keys fold without selecting far too much", "[promql][fold]") {
     CHECK(first.size() * second.size() <= 4 * r.slots.size());
     CHECK(first.size() <= 200);
   }
+}
+
+TEST_CASE("a namespace for each service folds over its pods", "[promql][fold]") {
+  std::vector<std::string> texts;
+  for (int i = 0; i < 1000; ++i)
+    texts.push_back(StrCat("sum(rate(x{ns=\"n", i, "\",pod=~\"v", i, "-7f-.*\"}[2m]))"));
+  CHECK(PlanOf(texts).plan.requests.size() == 5);
 }
 
 TEST_CASE("three labels that vary are parted until two do", "[promql][fold]") {
