@@ -29,7 +29,8 @@ exit code: 0 the expected outcome in every run (or none was expected), 1 another
 file, 2 wrong usage
 
 examples:
-  rollguard rehearse --guard k8s/examples/canary-istio.yaml --rules rules --scenario tests/scenarios/bad-version.yaml
+  rollguard rehearse --guard k8s/examples/guards/canary-istio.yaml --rules rules \
+    --scenario tests/scenarios/bad-version.yaml
   rollguard rehearse --guard guard.yaml --rules rules --scenario s.yaml --runs 50 -o json
 )";
 
