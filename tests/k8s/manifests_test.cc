@@ -180,29 +180,6 @@ TEST_CASE("there is an example of every strategy and every router") {
   }
 }
 
-TEST_CASE("the image is built in two stages from listed packages and runs as nobody") {
-  const std::string dockerfile = testing::ReadFile(Source("k8s/Dockerfile"));
-  const std::string setup = testing::ReadFile(Source(".ci/setup.sh"));
-  size_t stages = 0;
-  std::string last_user;
-  for (std::string_view line : Split(dockerfile, '\n')) {
-    stages += line.starts_with("FROM debian:12-slim") ? 1 : 0;
-    if (line.starts_with("USER ")) last_user = line.substr(5);
-  }
-  CHECK(stages == 2);
-  CHECK(last_user == "65532:65532");
-  // Every development package that the build needs is installed in the first stage.
-  const size_t needs = setup.find("needs_build()");
-  const std::string build = setup.substr(needs, setup.find("needs_test()") - needs);
-  for (std::string_view line : Split(build, '\n')) {
-    if (!line.starts_with("pkg|")) continue;
-    const std::string_view package = Split(line, '|')[1];
-    INFO(package);
-    if (package.ends_with("-dev"))
-      CHECK(dockerfile.find(StrCat(package, " ")) != std::string::npos);
-  }
-}
-
 std::vector<Json> Rendered(const Json& values) {
   std::vector<Json> out;
   for (const std::string& file : FilesIn("k8s/helm/rollguard/templates")) {
