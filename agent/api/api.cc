@@ -63,6 +63,10 @@ void Api::Observed(const app::RuleReading& r) {
   }
 }
 
+void Api::Observed(const app::AnalysisReading& r) {
+  impl_->service.tape().Measured(r.guard, r.metric, r.at, r.value);
+}
+
 void Api::Received(const app::AlertReceipt& receipt) {
   Json json = app::ToJson(receipt);
   // Everybody who may see one of the guards hears of it once; with no guard those who see all.
@@ -102,6 +106,8 @@ void Api::Removed(const std::string& guard) {
   impl_->service.tape().Forget(guard);
   impl_->service.Publish("removed", guard, Json::Obj({{"guard", guard}}));
 }
+
+void Api::LetGo(const std::string& guard) { impl_->service.tape().Forget(guard); }
 
 Json Api::OpenApi(const std::string& version) { return OpenApiDocument(version); }
 std::string Api::Reference() { return ReferenceText(); }

@@ -24,11 +24,12 @@
 #include "agent/app/alert_desk.h"
 #include "agent/app/analysis_sensor.h"
 #include "agent/app/controller.h"
-#include "agent/app/intake.h"
+#include "agent/app/intake_routes.h"
 #include "agent/app/loop.h"
 #include "agent/app/rule_sensor.h"
 #include "agent/http/router.h"
 #include "agent/ports/history.h"
+#include "agent/ports/notifier.h"
 
 namespace rollguard::api {
 
@@ -41,6 +42,13 @@ struct DependencyHealth {
   Duration latency{0};
 };
 
+// What holding the audit against its hashes brought to light.
+struct AuditFindings {
+  size_t rows = 0;
+  size_t givens = 0;                // records of what decisions were made from
+  std::vector<std::string> breaks;  // one sentence each; empty: nothing was changed
+};
+
 // Everything outlives the Api, except what its comment says.
 struct ApiParts {
   app::Loop* loop = nullptr;
@@ -50,8 +58,10 @@ struct ApiParts {
   app::AnalysisSensor* analysis = nullptr;  // may be null
   std::vector<app::Sensor*> sensors{};      // all of the controller's: evidence is asked of them
   app::Intake* intake = nullptr;            // null: alerts are not taken in
+  app::SenderMappings senders{};            // of alerts in other shapes, by name
   History* history = nullptr;
-  Cluster* cluster = nullptr;  // writes Guards and images; called on the loop only
+  Notifier* notifier = nullptr;  // on the loop only; null: nobody is told anything
+  Cluster* cluster = nullptr;    // writes Guards and images; called on the loop only
   const Clock* clock = nullptr;
   Identity* identity = nullptr;
   std::string cluster_name = "default";
@@ -60,8 +70,13 @@ struct ApiParts {
   std::function<std::string()> not_ready{};
   // Asks every dependency. Runs on a worker; must come back within a few seconds.
   std::function<std::vector<DependencyHealth>()> dependencies{};
+  // Holds the whole audit against its hashes. Runs on a worker, seldom.
+  std::function<Expected<AuditFindings>()> verify_audit{};
+  // The agent's own metrics as text.
+  std::function<http::Response()> metrics{};
   Duration answer_within = std::chrono::seconds(5);  // a person's command
   double requests_per_second = 200;                  // of one client address; 0: no limit
+  double webhooks_per_second = 2'000;                // of all senders together; 0: no limit
   Duration keep_lists{500};                          // rows of all guards are read so often at most
   uint64_t id_seed = 0;                              // makes ids of calls differ between processes
 };
@@ -83,8 +98,9 @@ class Api : public app::Listener {
   void Register(http::Router& router);
   void SetPublisher(Publisher publisher);
 
-  // On the deciding thread: a rule was evaluated (for the charts).
+  // On the deciding thread: a rule was evaluated, an analysis metric measured (for the charts).
   void Observed(const app::RuleReading& reading);
+  void Observed(const app::AnalysisReading& reading);
   // On the deciding thread: an alert was received (for the event stream).
   void Received(const app::AlertReceipt& receipt);
 
@@ -93,6 +109,7 @@ class Api : public app::Listener {
                const release::GuardState& after, const release::Observation& observation) override;
   void Told(const spec::Guard& guard, const release::Notify& notice) override;
   void Removed(const std::string& guard) override;
+  void LetGo(const std::string& guard) override;
 
   // The OpenAPI 3 document, from the same table as the routes.
   static Json OpenApi(const std::string& version);

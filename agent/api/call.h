@@ -39,6 +39,7 @@ struct Sight {
   std::set<std::string> namespaces;
   std::string only_guard;  // nothing but this one
 
+  bool operator==(const Sight&) const = default;
   bool Sees(std::string_view guard) const;  // "namespace/name"; "" only when all are seen
 };
 

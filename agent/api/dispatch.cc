@@ -69,12 +69,16 @@ std::string CheckParam(const Param& param, const std::string& value) {
 Service::Service(ApiParts parts)
     : parts_(std::move(parts)),
       fleet_(*parts_.loop, *parts_.clock, parts_.keep_lists),
-      rate_limit_(parts_.requests_per_second) {}
+      rate_limit_(parts_.requests_per_second),
+      webhook_limit_(parts_.webhooks_per_second) {}
 
 std::optional<http::Response> Service::CheckTransport(const Route& route,
                                                       const http::Request& request) {
-  if (route.access != Access::kWebhook &&
-      !rate_limit_.Admit(request.remote_address, parts_.clock->Monotonic())) {
+  auto now = parts_.clock->Monotonic();
+  if (route.access == Access::kWebhook) {
+    if (!webhook_limit_.Admit("", now))
+      return Fail({ErrorCode::kThrottled, "too many requests: send them again in a moment"});
+  } else if (!rate_limit_.Admit(request.remote_address, now)) {
     return Fail({ErrorCode::kThrottled, "too many requests from your address; wait a second"});
   }
   if (route.Changes() && IsCrossSite(request))
@@ -143,7 +147,7 @@ http::Response Service::Serve(const Route& route, const http::Request& request) 
   if (!checked) checked = CheckParams(call);
   if (!checked) checked = CheckBody(call);
   http::Response response = checked ? std::move(*checked) : (this->*route.handler)(call);
-  if (route.Changes() && known) Audit(call, response);
+  if (route.Audited() && known) Audit(call, response);
   if (response.subscription) return response;
   if (!route.Changes() && response.status == 200 && route.access != Access::kOpen)
     AddEtag(request, response);

@@ -122,11 +122,8 @@ Json FromMetric(const std::string& run, const analysis::RunMetric& metric,
   }
   if (state.measurements.empty()) return row;
   const analysis::Measurement& last = state.measurements.back();
-  std::string_view text = last.value;
-  if (text.size() > 2 && text.front() == '[' && text.back() == ']')
-    text = text.substr(1, text.size() - 2);
-  if (auto number = ParseDouble(text)) {
-    row.Set("value", Number(*number));
+  if (auto number = app::NumberIn(last.value)) {
+    row.Set("value", *number);
   } else if (!last.value.empty()) {
     row.Set("text", last.value);
   }

@@ -114,15 +114,26 @@ http::Response Service::GetGuard(Call& call) {
 }
 
 http::Response Service::GetSeries(Call& call) {
-  auto series =
-      parts_.loop->Ask<std::optional<Json>>([this, id = call.guard]() -> std::optional<Json> {
-        if (!parts_.controller->Find(id)) return std::nullopt;
-        return tape_.Read(id);
-      });
-  if (!series) return Busy();
-  if (!*series)
+  struct Seen {
+    bool known = false;
+    std::string earlier;  // the release meant, when this agent has no tape of it
+    Json series;
+  };
+  auto seen = parts_.loop->Ask<Seen>([this, id = call.guard] {
+    auto found = parts_.controller->Find(id);
+    if (!found) return Seen{};
+    Seen out{.known = true, .earlier = {}, .series = tape_.Read(id)};
+    const release::GuardState& state = found->state;
+    if (tape_.ReleaseOf(id).empty())
+      out.earlier = state.release ? state.release->id : state.last ? state.last->release : "";
+    return out;
+  });
+  if (!seen) return Busy();
+  if (!seen->known)
     return NotFound(StrCat("there is no guard ", call.guard, " here; see GET /api/v1/guards"));
-  return Ok(**series);
+  if (seen->earlier.empty()) return Ok(seen->series);
+  auto kept = SeriesOf({.id = seen->earlier, .guard = call.guard});
+  return kept ? Ok(*kept) : Fail(kept.error());
 }
 
 }  // namespace rollguard::api

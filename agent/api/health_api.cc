@@ -88,6 +88,11 @@ http::Response Service::GetFleet(Call& call) {
   return Ok(out);
 }
 
+http::Response Service::GetMetrics(Call&) {
+  if (parts_.metrics) return parts_.metrics();
+  return NotFound("this agent keeps no metrics");
+}
+
 http::Response Service::GetOpenApi(Call&) { return Ok(OpenApiDocument(parts_.version)); }
 
 http::Response Service::GetWhoami(Call& call) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 
 #include "agent/api/service.h"
 #include "agent/api/view.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr size_t kRound = 500;
 constexpr int kMaxRounds = 20;
 constexpr size_t kMaxCounted = 20'000;
+constexpr std::chrono::nanoseconds kAuditKept = std::chrono::minutes(1);
 constexpr Duration kStatisticsTime = std::chrono::hours(24 * 30);
 
 Json RecordJson(const StoredRecord& stored) {
@@ -27,6 +29,15 @@ Json RecordJson(const StoredRecord& stored) {
                         {"body", r.body}});
   if (!stored.hash.empty()) out.Set("hash", stored.hash);
   return out;
+}
+
+Json MeasurementJson(const MeasurementRow& row) {
+  return Json::Obj({{"at", FormatRfc3339(row.at)},
+                    {"guard", row.guard},
+                    {"release", row.release},
+                    {"metric", row.metric},
+                    {"value", std::isfinite(row.value) ? Json(row.value) : Json()},
+                    {"verdict", row.verdict}});
 }
 
 std::string QueryOf(const spec::Rule& rule) {
@@ -67,6 +78,7 @@ Expected<Service::Page> Service::ReadPage(const Call& call, const Sight& sight,
   filter.kind = kind;
   filter.guard = sight.only_guard;
   filter.release = call.Query("release").value_or("");
+  filter.id = call.Query("id").value_or("");
   filter.since = call.QueryTime("since");
   filter.until = call.QueryTime("until");
   filter.before_seq = ParseInt(call.Query("continue").value_or("")).value_or(0);
@@ -105,21 +117,83 @@ http::Response Service::ListDecisions(Call& call) {
   return Ok(out);
 }
 
-http::Response Service::GetDecision(Call& call) {
+Expected<StoredRecord> Service::FindDecision(Call& call) {
   HistoryFilter filter;
   filter.kind = "decision";
   filter.id = call.Path(0);
   filter.limit = 1;
   auto records = parts_.history->Find(filter);
-  if (!records) return Fail(records.error());
-  if (records->empty())
-    return NotFound(
-        StrCat("there is no decision ", Quote(call.Path(0)), "; see GET /api/v1/decisions"));
+  if (!records) return records.error();
+  if (records->empty()) {
+    return Error(ErrorCode::kNotFound, StrCat("there is no decision ", Quote(call.Path(0)),
+                                              "; see GET /api/v1/decisions"));
+  }
   call.guard = records->front().record.guard;
+  return std::move(records->front());
+}
+
+http::Response Service::GetDecision(Call& call) {
+  auto found = FindDecision(call);
+  if (!found) return Fail(found.error());
   if (auto refused = Refuse(call, call.guard, call.route.verbs)) return std::move(*refused);
-  auto decision = release::DecisionFromJson(records->front().record.body);
+  auto decision = release::DecisionFromJson(found->record.body);
   if (!decision) return Fail({ErrorCode::kInternal, decision.error().message});
   return Ok(DecisionJson(*decision));
+}
+
+http::Response Service::GetDecisionGiven(Call& call) {
+  auto found = FindDecision(call);
+  if (!found) return Fail(found.error());
+  if (auto refused = Refuse(call, call.guard, call.route.verbs)) return std::move(*refused);
+  std::string hash = found->record.body.At("given").Str();
+  if (hash.empty()) return NotFound("what this decision was made from was not kept");
+  auto text = parts_.history->Given(hash);
+  if (!text) return Fail(text.error());
+  return http::Response{.body = std::move(*text)};
+}
+
+http::Response Service::ListMeasurements(Call& call) {
+  auto sight = SightOf(call);
+  if (!sight) return Fail(sight.error());
+  HistoryFilter filter;
+  filter.guard = sight->only_guard;
+  filter.release = call.Query("release").value_or("");
+  filter.since = call.QueryTime("since");
+  filter.until = call.QueryTime("until");
+  filter.limit = kMaxCounted;  // rows the caller may not see do not count
+  auto rows = parts_.history->Measurements(filter);
+  if (!rows) return Fail(rows.error());
+  Json items = Json::Arr();
+  size_t limit = call.Limit();
+  for (const MeasurementRow& row : *rows) {
+    if (items.size() == limit) break;
+    if (sight->Sees(row.guard)) items.Push(MeasurementJson(row));
+  }
+  return Ok(Json::Obj({{"items", std::move(items)}}));
+}
+
+http::Response Service::GetAudit(Call& call) {
+  auto sight = SightOf(call);
+  if (!sight) return Fail(sight.error());
+  if (!sight->all)
+    return Fail({ErrorCode::kDenied,
+                 StrCat(Quote(call.caller.name),
+                        " may not list guards.rollguard.dev in all namespaces, and the audit is "
+                        "everybody's")});
+  if (!parts_.verify_audit) return NotFound("this agent's history has no hashes");
+  std::lock_guard lock(audit_mutex_);
+  auto now = parts_.clock->Monotonic();
+  if (!audit_.is_null() && now - audit_at_ < kAuditKept) return Ok(audit_);
+  auto findings = parts_.verify_audit();
+  if (!findings) return Fail(findings.error());
+  Json breaks = Json::Arr();
+  for (const std::string& each : findings->breaks) breaks.Push(each);
+  audit_ = Json::Obj({{"verifiedAt", FormatRfc3339(parts_.clock->Now())},
+                      {"rows", findings->rows},
+                      {"givens", findings->givens},
+                      {"breaks", std::move(breaks)}});
+  audit_at_ = now;
+  return Ok(audit_);
 }
 
 http::Response Service::ListHistory(Call& call) {
@@ -201,13 +275,31 @@ http::Response Service::ListAlerts(Call& call) {
   return Ok(Json::Obj({{"items", std::move(items)}, {"firing", seen->firing}}));
 }
 
-http::Response Service::PostAlerts(Call& call) {
+std::optional<http::Response> Service::IntakeClosed() const {
   if (parts_.intake == nullptr)
     return Fail({ErrorCode::kUnavailable, "alerts are not taken in by this agent"});
   // Before the guards are known every alert would look like nobody's.
   std::string why = parts_.not_ready ? parts_.not_ready() : "";
   if (!why.empty()) return Fail({ErrorCode::kUnavailable, why});
+  return std::nullopt;
+}
+
+http::Response Service::PostAlerts(Call& call) {
+  if (auto closed = IntakeClosed()) return std::move(*closed);
   return parts_.intake->FromAlertmanager(call.request, call.caller.name);
+}
+
+http::Response Service::PostAlertsFrom(Call& call) {
+  if (auto closed = IntakeClosed()) return std::move(*closed);
+  return app::AlertsFrom(*parts_.intake, parts_.senders, call.Path(0), call.request,
+                         call.caller.name);
+}
+
+http::Response Service::AskFlaggerHook(Call& call) {
+  std::string why = parts_.not_ready ? parts_.not_ready() : "";
+  if (!why.empty()) return Fail({ErrorCode::kUnavailable, why});
+  call.guard = StrCat(call.Path(0), "/", call.Path(1));
+  return app::FlaggerAnswer(*parts_.loop, *parts_.controller, call.guard, call.Path(2));
 }
 
 }  // namespace rollguard::api

@@ -25,8 +25,7 @@ Json ParamJson(const Param& param, const char* in, bool required) {
 Json Parameters(const Route& route) {
   Json list = Json::Arr();
   for (const std::string& name : PathParams(route.pattern)) {
-    list.Push(ParamJson({name.c_str(), "string", name == "id" ? "the id" : "of the guard"}, "path",
-                        true));
+    list.Push(ParamJson({name.c_str(), "string", PathParamAbout(name)}, "path", true));
   }
   for (const Param& param : route.query) list.Push(ParamJson(param, "query", param.required));
   return list;

@@ -2,6 +2,7 @@
 // Releases come from the history; those under way get their guard's row beside them.
 #include <algorithm>
 
+#include "agent/api/kept_series.h"
 #include "agent/api/service.h"
 #include "agent/api/view.h"
 #include "agent/base/text.h"
@@ -11,7 +12,7 @@ namespace {
 
 constexpr size_t kRound = 500;
 constexpr int kMaxRounds = 20;
-constexpr size_t kMaxMeasurements = 4000;
+constexpr size_t kMaxMeasurements = 20'000;
 
 // `next` of a page: when its last release began, and which one that was.
 struct Cursor {
@@ -121,16 +122,8 @@ Expected<Json> Service::SeriesOf(const ReleaseRow& row) {
   filter.limit = kMaxMeasurements;
   auto rows = parts_.history->Measurements(filter);
   if (!rows) return rows.error();
-  std::map<std::string, Json> lines;
-  for (auto it = rows->rbegin(); it != rows->rend(); ++it) {
-    Json& points = lines[it->metric];
-    points.Push(Json::Obj({{"at", FormatRfc3339(it->at)},
-                           {"candidate", it->value == it->value ? Json(it->value) : Json()}}));
-  }
-  Json series = Json::Arr();
-  for (auto& [name, points] : lines)
-    series.Push(Json::Obj({{"name", name}, {"points", std::move(points)}}));
-  return series;
+  std::reverse(rows->begin(), rows->end());
+  return KeptSeries(row.id, *rows);
 }
 
 http::Response Service::GetRelease(Call& call) {
@@ -146,13 +139,18 @@ http::Response Service::GetRelease(Call& call) {
   filter.limit = kRound;
   auto records = parts_.history->Find(filter);
   if (!records) return Fail(records.error());
-  Json decisions = Json::Arr();
-  for (const StoredRecord& stored : *records) {
-    if (auto decision = release::DecisionFromJson(stored.record.body))
-      decisions.Push(DecisionJson(*decision));
-  }
   auto series = SeriesOf(*row);
   if (!series) return Fail(series.error());
+  Json decisions = Json::Arr(), marks = Json::Arr();
+  for (const StoredRecord& stored : *records) {
+    auto decision = release::DecisionFromJson(stored.record.body);
+    if (!decision) continue;
+    decisions.Push(DecisionJson(*decision));
+    marks.Push(Json::Obj({{"at", FormatRfc3339(decision->at)},
+                          {"verdict", release::ToString(decision->verdict)},
+                          {"reason", decision->reason}}));
+  }
+  series->Set("marks", std::move(marks));
   Json release = ReleaseJson(*row);
   auto live = FindGuard(row->guard);
   if (live.ok() && live->state.release && live->state.release->id == row->id) {

@@ -54,12 +54,16 @@ struct Route {
   Handler handler;
 
   bool Changes() const { return std::string_view(method) != "GET"; }
+  // Alerts are facts of their own, with their sender, and Flagger's hooks only ask.
+  bool Audited() const { return Changes() && access != Access::kWebhook; }
 };
 
 const std::vector<Route>& Routes();
 
 // Names in {braces} of a pattern, in order.
 std::vector<std::string> PathParams(std::string_view pattern);
+// What the document says of one of them.
+const char* PathParamAbout(std::string_view name);
 // What every route of its kind may answer besides: 400, 401, 403, ...
 std::vector<Answer> CommonAnswers(const Route& route);
 

@@ -137,6 +137,17 @@ void AddHealth(std::vector<Route>& t) {
                 {503, "HealthDeep", "a required one does not"}},
                &S::GetDeepHealth});
   t.push_back({"GET",
+               "/metrics",
+               "getMetrics",
+               "health",
+               "The agent's own metrics",
+               Access::kOpen,
+               {},
+               {},
+               "",
+               {{200, "", "Prometheus' text format", "text/plain"}},
+               &S::GetMetrics});
+  t.push_back({"GET",
                "/api/v1/health",
                "getFleet",
                "health",
@@ -323,6 +334,17 @@ void AddHistory(std::vector<Route>& t) {
                {{200, "Decision", "the record"}},
                &S::GetDecision});
   t.push_back({"GET",
+               "/api/v1/decisions/{id}/given",
+               "getDecisionGiven",
+               "history",
+               "All that a decision was made from: guard, state and observation, to replay it",
+               Access::kResolved,
+               {"get"},
+               {},
+               "",
+               {{200, "object", "as recorded; 404 once its time is over"}},
+               &S::GetDecisionGiven});
+  t.push_back({"GET",
                "/api/v1/history",
                "listHistory",
                "history",
@@ -330,6 +352,7 @@ void AddHistory(std::vector<Route>& t) {
                Access::kNamespaces,
                {"list"},
                {{"kind", "decision|alert|approval|call|release", "only of this kind"},
+                {"id", "string", "only this one"},
                 kNamespace,
                 kGuard,
                 {"release", "string", "only of this release"},
@@ -340,6 +363,29 @@ void AddHistory(std::vector<Route>& t) {
                "",
                {{200, "HistoryList", "a page of it"}},
                &S::ListHistory});
+  t.push_back(
+      {"GET",
+       "/api/v1/measurements",
+       "listMeasurements",
+       "history",
+       "What releases measured, newest first",
+       Access::kNamespaces,
+       {"list"},
+       {kNamespace, kGuard, {"release", "string", "only of this release"}, kSince, kUntil, kLimit},
+       "",
+       {{200, "MeasurementList", "the newest of them"}},
+       &S::ListMeasurements});
+  t.push_back({"GET",
+               "/api/v1/audit",
+               "getAudit",
+               "history",
+               "Whether the history is as it was written: every row against the hash before it",
+               Access::kNamespaces,
+               {"list"},
+               {},
+               "",
+               {{200, "Audit", "what was found, at most a minute ago"}},
+               &S::GetAudit});
   t.push_back({"GET",
                "/api/v1/statistics",
                "getStatistics",
@@ -385,6 +431,67 @@ void AddHistory(std::vector<Route>& t) {
                {{200, "AlertsTaken", "they are kept; what became of each"},
                 {413, "Problem", "too many at once", "application/problem+json"}},
                &S::PostAlerts});
+  t.push_back({"POST",
+               "/api/v1/alerts/from/{sender}",
+               "postAlertsFrom",
+               "alerts",
+               "Another sender's JSON, read as `senders` in the agent's configuration says",
+               Access::kWebhook,
+               {},
+               {},
+               "",
+               {{200, "AlertsTaken", "they are kept; what became of each"},
+                {413, "Problem", "too many at once", "application/problem+json"}},
+               &S::PostAlertsFrom});
+  t.push_back({"POST",
+               "/api/v1/flagger/{namespace}/{guard}/{hook}",
+               "askFlaggerHook",
+               "alerts",
+               "Flagger's webhooks: may it go on, must it go back",
+               Access::kWebhook,
+               {},
+               {},
+               "",
+               {{200, "GateAnswer", "yes"},
+                {403, "Problem", "not now, and why", "application/problem+json"}},
+               &S::AskFlaggerHook});
+}
+
+void AddNotifications(std::vector<Route>& t) {
+  t.push_back({"GET",
+               "/api/v1/notifications",
+               "getNotifications",
+               "notifications",
+               "Who is told, and what could not be told",
+               Access::kNamespaces,
+               {"list"},
+               {kNamespace, kGuard},
+               "",
+               {{200, "Notifications", "channels, and dead letters newest first"}},
+               &S::GetNotifications});
+  t.push_back({"POST",
+               "/api/v1/notifications/dead-letters/{id}/retry",
+               "retryDeadLetter",
+               "notifications",
+               "Try to tell it once more",
+               Access::kResolved,
+               {"update"},
+               {},
+               "CommandBody",
+               {{200, "DeadLetterAnswer", "it waits for its channel"},
+                {409, "Problem", "the channel is no longer there", "application/problem+json"}},
+               &S::RetryDeadLetter});
+  t.push_back({"POST",
+               "/api/v1/notifications/dead-letters/{id}/discard",
+               "discardDeadLetter",
+               "notifications",
+               "Forget it",
+               Access::kResolved,
+               {"update"},
+               {},
+               "CommandBody",
+               {{200, "DeadLetterAnswer", "it is gone"}},
+               &S::DiscardDeadLetter});
 }
 
 void AddDeployments(std::vector<Route>& t) {
@@ -466,6 +573,7 @@ std::vector<Route> MakeTable() {
   AddReleases(table);
   AddDeployments(table);
   AddHistory(table);
+  AddNotifications(table);
   AddEvents(table);
   return table;
 }
@@ -483,6 +591,14 @@ std::vector<std::string> PathParams(std::string_view pattern) {
     if (part.starts_with('{')) names.emplace_back(part.substr(1, part.size() - 2));
   }
   return names;
+}
+
+const char* PathParamAbout(std::string_view name) {
+  if (name == "id") return "the id";
+  if (name == "sender") return "a name under `senders` in the agent's configuration, or generic";
+  if (name == "hook")
+    return "confirm-rollout, confirm-traffic-increase, confirm-promotion or rollback";
+  return name == "namespace" ? "of the guard" : "the guard's name";
 }
 
 std::vector<Answer> CommonAnswers(const Route& route) {

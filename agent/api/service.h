@@ -28,6 +28,7 @@ class Service {
   http::Response GetReady(Call& call);
   http::Response GetDeepHealth(Call& call);
   http::Response GetFleet(Call& call);
+  http::Response GetMetrics(Call& call);
   http::Response GetOpenApi(Call& call);
   http::Response GetWhoami(Call& call);
   // Guards.
@@ -46,12 +47,21 @@ class Service {
   // History.
   http::Response ListDecisions(Call& call);
   http::Response GetDecision(Call& call);
+  http::Response GetDecisionGiven(Call& call);
+  http::Response ListMeasurements(Call& call);
+  http::Response GetAudit(Call& call);
   http::Response ListHistory(Call& call);
   http::Response GetStatistics(Call& call);
   http::Response ListRules(Call& call);
   http::Response ListAlerts(Call& call);
   http::Response PostAlerts(Call& call);
+  http::Response PostAlertsFrom(Call& call);
+  http::Response AskFlaggerHook(Call& call);
   http::Response StreamEvents(Call& call);
+  // Notifications.
+  http::Response GetNotifications(Call& call);
+  http::Response RetryDeadLetter(Call& call);
+  http::Response DiscardDeadLetter(Call& call);
 
   // What the listener brings, on the deciding thread.
   Tape& tape() { return tape_; }
@@ -77,6 +87,8 @@ class Service {
                                        const std::vector<const char*>& verbs);
   // What a list may show; the parameters `namespace` and `guard` narrow it.
   Expected<Sight> SightOf(const Call& call);
+  // Whether the caller of that request still sees what it saw.
+  bool StillSees(const Route& route, const http::Request& request, const Sight& sight);
   Expected<FleetRows> ReadFleet();
   Expected<app::GuardSummary> FindGuard(const std::string& guard);
 
@@ -92,17 +104,27 @@ class Service {
     int64_t next = 0;  // 0: that was the last page
   };
   Expected<Page> ReadPage(const Call& call, const Sight& sight, const std::string& kind);
-  Expected<Json> SeriesOf(const ReleaseRow& row);
+  Expected<Json> SeriesOf(const ReleaseRow& row);  // SeriesSet from the history
+  Expected<StoredRecord> FindDecision(Call& call);
+  // What happens to the dead letter of the path, once the caller may; `verb` says what.
+  http::Response WithDeadLetter(Call& call, Status (Notifier::*verb)(const std::string&),
+                                const char* message);
 
+  // Why alerts cannot be taken in now, as an answer.
+  std::optional<http::Response> IntakeClosed() const;
   // One call to the cluster, made on the loop.
   Expected<Json> Ask(ClusterRequest request);
 
   ApiParts parts_;
   Fleet fleet_;
   RateLimit rate_limit_;
-  Tape tape_;  // on the deciding thread
+  RateLimit webhook_limit_;  // of all senders together
+  Tape tape_;                // on the deciding thread
   Api::Publisher publisher_;
   std::atomic<uint64_t> calls_{0};
+  std::mutex audit_mutex_;  // also lets one worker verify while others wait for it
+  Json audit_;              // guarded by audit_mutex_, as what follows
+  std::chrono::nanoseconds audit_at_{0};
   std::mutex moved_mutex_;
   std::condition_variable moved_;
   uint64_t moves_ = 0;  // guarded by moved_mutex_

@@ -70,6 +70,17 @@ void Tape::Measured(const std::string& guard, const std::string& release, const 
   line.Add({at, Narrow(candidate), Narrow(stable)});
 }
 
+void Tape::Measured(const std::string& guard, const std::string& name, Time at,
+                    std::optional<double> candidate) {
+  std::string release = ReleaseOf(guard);
+  if (!release.empty()) Measured(guard, release, name, at, candidate, std::nullopt, std::nullopt);
+}
+
+std::string Tape::ReleaseOf(const std::string& guard) const {
+  auto found = reels_.find(guard);
+  return found == reels_.end() ? std::string() : found->second.release;
+}
+
 void Tape::Mark(const std::string& guard, Time at, const std::string& verdict,
                 const std::string& reason) {
   auto found = reels_.find(guard);

@@ -26,11 +26,16 @@ class Tape {
   void Measured(const std::string& guard, const std::string& release, const std::string& name,
                 Time at, std::optional<double> candidate, std::optional<double> stable,
                 std::optional<double> threshold);
+  // Of the release that has the tape; before its first Stand nothing is kept.
+  void Measured(const std::string& guard, const std::string& name, Time at,
+                std::optional<double> candidate);
   void Mark(const std::string& guard, Time at, const std::string& verdict,
             const std::string& reason);
   void Forget(const std::string& guard) { reels_.erase(guard); }
 
   Json Read(const std::string& guard) const;  // SeriesSet
+  // The release the tape of the guard is of; empty: there is none.
+  std::string ReleaseOf(const std::string& guard) const;
 
  private:
   struct Point {

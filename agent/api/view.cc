@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 #include "agent/release/context.h"
 
 namespace rollguard::api {
@@ -62,6 +63,13 @@ const char* Phrase(release::Verdict verdict) {
     case V::kAdopt: return "took over";
   }
   return "decided";
+}
+
+// How a release ended is a word of records.
+std::string PlainReason(const release::Decision& d) {
+  constexpr std::string_view kBack = "rolledBack";
+  bool back = d.verdict == release::Verdict::kComplete && d.reason.starts_with(kBack);
+  return back ? StrCat("rolled back", d.reason.substr(kBack.size())) : d.reason;
 }
 
 }  // namespace
@@ -229,9 +237,9 @@ Json WayBackJson(const release::GuardState& state) {
 std::string Words(const release::Decision& d) {
   std::string out = StrCat(FormatClockTime(d.at), " ", Phrase(d.verdict));
   if (d.actor != "rollguard" && !d.actor.empty()) out += StrCat(" by ", d.actor);
-  if (!d.reason.empty()) out += StrCat(": ", d.reason);
+  if (!d.reason.empty()) out += StrCat(": ", TidyNumbers(PlainReason(d)));
   if (d.confidence) out += StrCat(", confidence ", Format("%.2f", d.confidence->value));
-  if (d.weight > 0) out += StrCat(", at weight ", d.weight);
+  if (d.weight > 0) out += StrCat(", at ", d.weight, " %");
   return out;
 }
 
@@ -250,6 +258,12 @@ Json ReleaseJson(const ReleaseRow& row) {
                         {"outcome", row.outcome.empty() ? Json() : Json(row.outcome)}});
   if (!row.trigger.empty()) out.Set("trigger", row.trigger);
   if (!row.trigger_kind.empty()) out.Set("triggerKind", row.trigger_kind);
+  auto add = [&](const char* name, const std::optional<Time>& time) {
+    if (time) out.Set(name, FormatRfc3339(*time));
+  };
+  add("triggerAt", row.trigger_at);
+  add("safeAt", row.safe_at);
+  add("commitAt", row.commit_time);
   if (row.trigger_at && row.safe_at)
     out.Set("secondsToRestore", ToSeconds(*row.safe_at - *row.trigger_at));
   if (row.right) out.Set("right", *row.right);

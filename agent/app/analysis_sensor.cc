@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/app/analysis_sensor.h"
 
+#include <cmath>
+
 #include "agent/base/hash.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
@@ -31,7 +33,8 @@ struct AnalysisSensor::Active {
   std::string id;
   std::string purpose;
   analysis::Run run;
-  analysis::SecretValues secrets;
+  // Of the measurement that is under way, by metric: several may be at once.
+  std::map<size_t, analysis::SecretValues> secrets;
   TimerId timer = 0;
   bool stopped = false;
 };
@@ -106,13 +109,13 @@ void AnalysisSensor::Drive(const ActivePtr& active) {
 
 void AnalysisSensor::Measure(const ActivePtr& active, size_t metric) {
   analysis::Begin(active->run, metric, clock_.Now());
-  active->secrets.clear();
+  active->secrets[metric].clear();
   active->run.spec.secrets.empty() ? Ask(active, metric) : ReadSecrets(active, metric);
 }
 
 // One secret after another, read anew for each measurement as Argo does.
 void AnalysisSensor::ReadSecrets(const ActivePtr& active, size_t metric) {
-  size_t next = active->secrets.size();
+  size_t next = active->secrets[metric].size();
   if (next == active->run.spec.secrets.size()) {
     Ask(active, metric);
     return;
@@ -136,13 +139,13 @@ void AnalysisSensor::ReadSecrets(const ActivePtr& active, size_t metric) {
       controller_->Touch(held->guard);
       return;
     }
-    held->secrets.emplace_back(argument.name, *value);
+    held->secrets[metric].emplace_back(argument.name, *value);
     ReadSecrets(held, metric);
   });
 }
 
 void AnalysisSensor::Ask(const ActivePtr& active, size_t metric) {
-  auto request = analysis::MakeRequest(active->run, metric, active->secrets, clock_.Now());
+  auto request = analysis::MakeRequest(active->run, metric, active->secrets[metric], clock_.Now());
   if (!request) {
     analysis::FailRun(active->run, request.error().message, clock_.Now());
     controller_->Touch(active->guard);
@@ -291,8 +294,20 @@ void AnalysisSensor::PollJob(const ActivePtr& active, size_t metric, const std::
 
 void AnalysisSensor::Answered(const ActivePtr& active, size_t metric,
                               const Expected<analysis::Answer>& answer) {
-  analysis::Finish(active->run, metric, answer, clock_.Now(), active->secrets);
+  analysis::Finish(active->run, metric, answer, clock_.Now(), active->secrets[metric]);
+  Tell(*active, metric);
   Drive(active);
+}
+
+void AnalysisSensor::Tell(const Active& active, size_t metric) const {
+  const analysis::MetricState& state = active.run.state.metrics[metric];
+  if (!observer_ || state.measurements.empty()) return;
+  const analysis::Measurement& last = state.measurements.back();
+  observer_({.guard = active.guard,
+             .metric = state.name,
+             .at = last.finished == Time{} ? last.started : last.finished,
+             .value = NumberIn(last.value),
+             .verdict = analysis::ToString(last.phase)});
 }
 
 void AnalysisSensor::Contribute(const spec::Guard& guard, const release::GuardState&,
@@ -318,6 +333,13 @@ void AnalysisSensor::Forget(const std::string& guard) {
     if (active->timer != 0) timers_.CancelTimer(active->timer);
   }
   runs_.erase(found);
+}
+
+std::optional<double> NumberIn(std::string_view shown) {
+  if (shown.size() > 2 && shown.front() == '[' && shown.back() == ']')
+    shown = shown.substr(1, shown.size() - 2);
+  auto number = ParseDouble(shown);
+  return number && std::isfinite(*number) ? std::optional(*number) : std::nullopt;
 }
 
 const analysis::Run* AnalysisSensor::FindRun(const std::string& guard,

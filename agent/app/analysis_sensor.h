@@ -4,8 +4,10 @@
 // live in memory: after a restart the engine starts them again.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/analysis/run.h"
@@ -16,12 +18,27 @@
 
 namespace rollguard::app {
 
+// One analysis metric that was measured, for charts and records.
+struct AnalysisReading {
+  std::string guard;
+  std::string metric;
+  Time at{};
+  std::optional<double> value;  // nothing: no number came
+  std::string verdict;          // Successful, Failed, Inconclusive, Error
+};
+// "0.97" and "[0.97]", as measurements are shown.
+std::optional<double> NumberIn(std::string_view shown);
+
 class AnalysisSensor : public Sensor, public AnalysisActions {
  public:
   AnalysisSensor(Timers& timers, const Clock& clock, MetricsSources& sources, Cluster& cluster,
                  HttpClient* http);
   ~AnalysisSensor() override;
   void Attach(Controller* controller) { controller_ = controller; }
+  // Runs after each measurement.
+  void SetObserver(std::function<void(const AnalysisReading&)> observer) {
+    observer_ = std::move(observer);
+  }
 
   void Start(const spec::Guard& guard, const release::StartAnalysis& action) override;
   void Stop(const std::string& guard, const std::string& run) override;
@@ -46,6 +63,7 @@ class AnalysisSensor : public Sensor, public AnalysisActions {
   void Carry(const ActivePtr& active, size_t metric, const analysis::JobRequest& request);
   void PollJob(const ActivePtr& active, size_t metric, const std::string& name);
   void Answered(const ActivePtr& active, size_t metric, const Expected<analysis::Answer>& answer);
+  void Tell(const Active& active, size_t metric) const;
 
   Timers& timers_;
   const Clock& clock_;
@@ -54,6 +72,7 @@ class AnalysisSensor : public Sensor, public AnalysisActions {
   HttpClient* http_;
   std::unique_ptr<TemplateSources> servers_;  // null: no network here
   Controller* controller_ = nullptr;
+  std::function<void(const AnalysisReading&)> observer_;
   std::map<std::string, std::map<std::string, ActivePtr>> runs_;  // guard -> run id
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 
 namespace rollguard::app {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 constexpr size_t kMaxPatch = 600;
 
 std::string Number(const Json& json) {
-  return json.is_number() ? FormatNumber(json.DoubleOr(0)) : json.Dump();
+  return json.is_number() ? TidyNumbers(FormatNumber(json.DoubleOr(0))) : json.Dump();
 }
 
 std::string LabelsText(const Json& labels) {
@@ -55,7 +56,7 @@ void AppendSignals(const Json& body, std::string& out) {
     out += StrCat("  ", signal.At("source").Str(), " ", signal.At("name").Str(), " is ",
                   signal.At("state").Str(), " (", signal.At("severity").Str(), ", asks for ",
                   signal.At("action").Str(), ")\n");
-    out += StrCat("      ", signal.At("reason").Str(), "\n");
+    out += StrCat("      ", TidyNumbers(signal.At("reason").Str()), "\n");
     if (const Json* since = signal.Find("since"))
       out += StrCat("      since: ", since->Str(), "\n");
     if (signal.At("preExisting").BoolOr(false))
@@ -127,7 +128,7 @@ std::string ExplainDecision(const HistoryRecord& decision, const Json& given,
   std::string out = StrCat("decision ", decision.id, " at ", FormatRfc3339(decision.at), "\n",
                            "  guard   ", decision.guard, "\n  phase   ", body.At("phase").Str(),
                            "\n  actor   ", decision.actor, "\n  action  ", body.At("verdict").Str(),
-                           "\n  reason  ", body.At("reason").Str(), "\n");
+                           "\n  reason  ", TidyNumbers(body.At("reason").Str()), "\n");
   if (!body.At("revision").Str().empty()) {
     out += StrCat("  revision ", body.At("revision").Str(), " with ", Number(body.At("weight")),
                   " % of the traffic\n");

@@ -5,6 +5,7 @@
 #include "agent/analysis/answer.h"
 #include "agent/app/health_watch.h"
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 #include "agent/kube/resources.h"
 
 namespace rollguard::app {
@@ -261,7 +262,7 @@ void HealthSensor::HearQuery(const WatchPtr& watch, const BeatPtr& beat,
     return;
   }
   const double value = **number;
-  const std::string shown = FormatNumber(value);
+  const std::string shown = TidyNumbers(FormatNumber(value));
   HealthSample sample = Verdict(true, StrCat("the value is ", shown));
   if (check.min && value < *check.min)
     sample = Verdict(false, StrCat("the value is ", shown, ", required are at least ",

@@ -17,6 +17,11 @@ std::string HashOf(const ChainRow& row) {
   return Sha256Hex(text);
 }
 
+std::string ToString(const ChainBreak& found) {
+  if (found.seq > 0) return StrCat("row ", found.seq, " of chain ", found.chain, ": ", found.what);
+  return found.chain.empty() ? found.what : StrCat("chain ", found.chain, ": ", found.what);
+}
+
 std::string* ChainVerifier::Last(const std::string& chain) {
   for (auto& [name, hash] : last_) {
     if (name == chain) return &hash;

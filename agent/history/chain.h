@@ -28,6 +28,8 @@ struct ChainBreak {
   std::string chain;
   std::string what;
 };
+// "row 7 of chain a: its content was changed"
+std::string ToString(const ChainBreak& found);
 
 // Holds rows (in order of seq, any number of chains mixed) against each other. Feed all of them.
 class ChainVerifier {

@@ -29,7 +29,7 @@ Expected<std::vector<StoredRecord>> ReadFacts(Database& database, const HistoryF
 Expected<std::vector<ReleaseRow>> ReadReleases(Database& database, const HistoryFilter& filter) {
   Where where = WhereOf(filter, "started", false);
   auto rows = database.Query(
-      StrCat("SELECT body FROM releases", where.sql, " ORDER BY started DESC LIMIT ", filter.limit),
+      StrCat("SELECT body FROM releases", where.sql, " ORDER BY started DESC, id DESC LIMIT ", filter.limit),
       where.values);
   if (!rows) return rows.error();
   std::vector<ReleaseRow> found;

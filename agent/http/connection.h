@@ -57,6 +57,9 @@ class Connection {
   // Event streams.
   std::function<bool(const Event&)> wants;
   uint64_t sent_id = 0;
+  std::shared_ptr<const std::function<bool()>> still_allowed;  // null: nobody asks
+  std::chrono::milliseconds ask_again{0};
+  std::chrono::nanoseconds ask_at{0};
 
  private:
   std::unique_ptr<SSL, SslDelete> ssl_;

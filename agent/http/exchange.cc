@@ -159,6 +159,12 @@ bool Server::Loop::BeginStream(Connection& c, EventSubscription subscription) {
   ++streams_;
   c.wants = std::move(subscription.wants);
   c.sent_id = subscription.after_id;
+  if (subscription.still_allowed) {
+    c.still_allowed =
+        std::make_shared<const std::function<bool()>>(std::move(subscription.still_allowed));
+    c.ask_again = subscription.ask_again;
+    c.ask_at = clock_.Monotonic() + c.ask_again;
+  }
   c.out =
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
       "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nretry: 2000\n";
@@ -182,6 +188,15 @@ bool Server::Loop::FeedStream(Connection& c) {
   SetDeadline(c, c.out.empty() ? options_.heartbeat : options_.write_deadline);
   SetInterest(c, c.out.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
   return true;
+}
+
+// When every worker is busy the question is put at the next sweep.
+void Server::Loop::AskAgain(Connection& c, std::chrono::nanoseconds now) {
+  if (c.state != Connection::State::kStreaming || !c.still_allowed || now < c.ask_at) return;
+  bool offered = workers_->Offer([this, id = c.id, ask = c.still_allowed] {
+    if (!(*ask)()) Post([this, id] { Close(id); });
+  });
+  if (offered) c.ask_at = now + c.ask_again;
 }
 
 // Answers without the router and closes; what the client still sends is not read.

@@ -251,6 +251,7 @@ void Server::Loop::Sweep() {
   next_sweep_ = now + kSweepEvery;
   std::vector<uint64_t> late;
   for (auto& [id, c] : connections_) {
+    AskAgain(*c, now);
     if (now < c->deadline || c->state == Connection::State::kWorking) continue;
     late.push_back(id);
   }

@@ -54,6 +54,7 @@ class Server::Loop {
   void Finish(uint64_t id, Rendered rendered);
   bool BeginStream(Connection& c, EventSubscription subscription);
   bool FeedStream(Connection& c);
+  void AskAgain(Connection& c, std::chrono::nanoseconds now);
   bool Refuse(Connection& c, int status, std::string_view why);
   void NextRequest(Connection& c);
 

@@ -3,6 +3,7 @@
 // driven by the server and by tests.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -44,9 +45,14 @@ struct Event {
 
 // Keeps the connection open as text/event-stream: first what the ring still holds after `after_id`,
 // then every event for which `wants` is true (null: all). `wants` runs on the server's loop thread.
+//
+// `still_allowed` is asked every `ask_again` on a worker: the stream ends when it says no, so that
+// whoever lost the right to listen stops hearing. Null: for ever.
 struct EventSubscription {
   uint64_t after_id = 0;
-  std::function<bool(const Event&)> wants;
+  std::function<bool(const Event&)> wants{};
+  std::function<bool()> still_allowed{};
+  std::chrono::milliseconds ask_again{5000};
 };
 
 struct Response {

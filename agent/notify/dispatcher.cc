@@ -168,9 +168,38 @@ void Dispatcher::Bury(Lane& lane, const Notice& notice, int64_t attempts, std::s
 
 void Dispatcher::Bury(const std::string& channel, const Notice& notice, int64_t attempts,
                       std::string error) {
-  dead_.push_front({clock_.Now(), channel, notice, attempts, std::move(error)});
+  std::string id = Format("%010llx", static_cast<unsigned long long>(random_.Next() >> 24));
+  dead_.push_front({std::move(id), clock_.Now(), channel, notice, attempts, std::move(error)});
   if (dead_.size() > kMaxDeadLetters) dead_.pop_back();
   if (observer_) observer_(dead_.front());
+}
+
+std::deque<DeadLetter>::iterator Dispatcher::FindLetter(const std::string& id) {
+  return std::find_if(dead_.begin(), dead_.end(),
+                      [&](const DeadLetter& letter) { return letter.id == id; });
+}
+
+Status Dispatcher::Retry(const std::string& letter) {
+  auto found = FindLetter(letter);
+  if (found == dead_.end())
+    return Error(ErrorCode::kNotFound, StrCat("there is no dead letter ", Quote(letter)));
+  auto lane = lanes_.find(found->channel);
+  if (lane == lanes_.end())
+    return Error(ErrorCode::kConflict,
+                 StrCat("the agent's configuration has no channel ", Quote(found->channel),
+                        ": add it, or discard the letter"));
+  Notice notice = std::move(found->notice);
+  dead_.erase(found);
+  Enqueue(*lane->second, notice);
+  return {};
+}
+
+Status Dispatcher::Discard(const std::string& letter) {
+  auto found = FindLetter(letter);
+  if (found == dead_.end())
+    return Error(ErrorCode::kNotFound, StrCat("there is no dead letter ", Quote(letter)));
+  dead_.erase(found);
+  return {};
 }
 
 std::vector<DeadLetter> Dispatcher::DeadLetters() const { return {dead_.begin(), dead_.end()}; }

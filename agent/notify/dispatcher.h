@@ -49,6 +49,8 @@ class Dispatcher final : public Notifier {
   void Send(const Notice& notice) override;
   std::vector<DeadLetter> DeadLetters() const override;
   std::vector<ChannelHealth> Channels() const override;
+  Status Retry(const std::string& letter) override;
+  Status Discard(const std::string& letter) override;
   // Runs for each dead letter, for logs and metrics.
   void SetObserver(std::function<void(const DeadLetter&)> observer) {
     observer_ = std::move(observer);
@@ -70,6 +72,7 @@ class Dispatcher final : public Notifier {
   Random random_;
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::deque<DeadLetter> dead_;  // newest first
+  std::deque<DeadLetter>::iterator FindLetter(const std::string& id);
   std::set<std::string> known_;
   std::deque<std::string> known_order_;
   std::function<void(const DeadLetter&)> observer_;

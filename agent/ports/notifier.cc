@@ -32,11 +32,24 @@ Json ToJson(const Notice& notice) {
 }
 
 Json ToJson(const DeadLetter& letter) {
-  return Json::Obj({{"at", FormatRfc3339(letter.at)},
+  return Json::Obj({{"id", letter.id},
+                    {"at", FormatRfc3339(letter.at)},
                     {"channel", letter.channel},
                     {"attempts", letter.attempts},
                     {"error", letter.error},
                     {"notice", ToJson(letter.notice)}});
+}
+
+Json ToJson(const ChannelHealth& health) {
+  Json json = Json::Obj({{"name", health.channel},
+                         {"kind", health.kind},
+                         {"waiting", health.waiting},
+                         {"sent", health.sent},
+                         {"failedAttempts", health.failed},
+                         {"deadLetters", health.dropped}});
+  if (!health.last_error.empty()) json.Set("lastError", health.last_error);
+  if (health.last_sent) json.Set("lastSent", FormatRfc3339(*health.last_sent));
+  return json;
 }
 
 }  // namespace rollguard

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/base/expected.h"
 #include "agent/base/json.h"
 #include "agent/base/time.h"
 #include "agent/spec/values.h"
@@ -42,6 +43,7 @@ Json ToJson(const Notice& notice);
 
 // A notice that one channel could not be told.
 struct DeadLetter {
+  std::string id;  // to retry or discard it by
   Time at{};
   std::string channel;
   Notice notice;
@@ -60,15 +62,21 @@ struct ChannelHealth {
   std::string last_error;
   std::optional<Time> last_sent;
 };
+Json ToJson(const ChannelHealth& health);
 
 // Belongs to the deciding thread, like everything it calls back. Send never blocks and never fails:
-// what cannot be delivered is tried again and ends as a dead letter.
+// what cannot be delivered is tried again and ends as a dead letter. Dead letters are kept in
+// memory, the last few hundred.
 class Notifier {
  public:
   virtual ~Notifier() = default;
   virtual void Send(const Notice& notice) = 0;
   virtual std::vector<DeadLetter> DeadLetters() const = 0;  // newest first
   virtual std::vector<ChannelHealth> Channels() const = 0;
+  // Sends it once more, with all its attempts before it; the letter is gone, or comes back.
+  // kNotFound, or kConflict when the channel is no longer configured.
+  virtual Status Retry(const std::string& letter) = 0;
+  virtual Status Discard(const std::string& letter) = 0;
 };
 
 }  // namespace rollguard

@@ -195,7 +195,7 @@ void Weigh(Context& c, std::vector<Signal> soft) {
   if (result.advice == analysis::Advice::kMonitor) return;
   ConfidenceParts parts{result.value,         result.health_part,     result.trend_part,
                         result.severity_part, result.trend.r_squared, result.consecutive};
-  std::string text = StrCat("confidence that it is bad ", FormatNumber(result.value),
+  std::string text = StrCat("confidence that it is bad ", Format("%.2f", result.value),
                             " (threshold ", FormatNumber(c.guard.confidence.threshold), ")");
   if (result.advice == analysis::Advice::kInvestigate) {
     c.Wait(StrCat("investigate: ", text));

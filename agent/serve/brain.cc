@@ -6,6 +6,7 @@
 #include "agent/app/gate_sensor.h"
 #include "agent/app/governor_desk.h"
 #include "agent/app/health_sensor.h"
+#include "agent/app/measurements.h"
 #include "agent/app/notifier.h"
 #include "agent/app/recorder.h"
 #include "agent/app/telemetry_listener.h"
@@ -45,6 +46,7 @@ struct Brain::Parts {
         governor(g.clock, g.config.limits),
         telemetry(g.metrics, g.clock),
         recorder(*g.history),
+        measurements(*g.history, g.clock),
         log(g.log),
         events(*g.cluster, g.clock, g.log, IdentityOf(g.options)),
         outlets(g.loop, g.clock, g.config.notifications,
@@ -66,6 +68,7 @@ struct Brain::Parts {
   app::GovernorDesk governor;
   app::TelemetryListener telemetry;
   app::Recorder recorder;
+  app::Measurements measurements;
   LogListener log;
   KubeEvents events;
   notify::Dispatcher outlets;
@@ -75,6 +78,7 @@ struct Brain::Parts {
   std::vector<app::Sensor*> sensors;
   std::vector<app::Listener*> listeners;
   std::vector<std::function<void(const app::RuleReading&)>> rule_observers;
+  std::vector<std::function<void(const app::AnalysisReading&)>> metric_observers;
   std::unique_ptr<app::Controller> controller;
   bool started = false;
 };
@@ -84,7 +88,7 @@ Brain::Brain(Ground& ground) : parts_(std::make_unique<Parts>(ground)) {
   // Those who ask, then who judges whether one can see at all, then the fleet, then who counts.
   p.sensors = {&p.alerts, &p.rules, &p.analysis, &p.gates,
                &p.health, &p.blind, &p.governor, &p.telemetry};
-  p.listeners = {&p.recorder, &p.telemetry, &p.log, &p.events, &p.notices};
+  p.listeners = {&p.recorder, &p.measurements, &p.telemetry, &p.log, &p.events, &p.notices};
   p.outlets.SetObserver([&p](const DeadLetter& letter) {
     p.ground.log.Warn(
         "a notice could not be told",
@@ -93,7 +97,11 @@ Brain::Brain(Ground& ground) : parts_(std::make_unique<Parts>(ground)) {
   p.governor.SetPager([&p](const std::string& reason) {
     p.ground.log.Error("automatic rollbacks are stopped", {{"reason", reason}});
   });
-  OnRule([&p](const app::RuleReading& reading) { p.telemetry.OnRule(reading); });
+  OnRule([&p](const app::RuleReading& reading) {
+    p.telemetry.OnRule(reading);
+    p.measurements.Observed(reading);
+  });
+  OnMetric([&p](const app::AnalysisReading& reading) { p.measurements.Observed(reading); });
 }
 
 // The controller goes first: it may speak to its sensors to the end.
@@ -103,6 +111,10 @@ void Brain::AddListener(app::Listener* listener) { parts_->listeners.push_back(l
 
 void Brain::OnRule(std::function<void(const app::RuleReading&)> observer) {
   parts_->rule_observers.push_back(std::move(observer));
+}
+
+void Brain::OnMetric(std::function<void(const app::AnalysisReading&)> observer) {
+  parts_->metric_observers.push_back(std::move(observer));
 }
 
 void Brain::Build() {
@@ -134,6 +146,9 @@ void Brain::Build() {
   p.rules.SetObserver([&p](const app::RuleReading& reading) {
     for (const auto& observer : p.rule_observers) observer(reading);
   });
+  p.analysis.SetObserver([&p](const app::AnalysisReading& reading) {
+    for (const auto& observer : p.metric_observers) observer(reading);
+  });
 }
 
 app::Controller& Brain::controller() { return *parts_->controller; }
@@ -141,6 +156,7 @@ app::AlertDesk& Brain::alerts() { return parts_->alerts; }
 app::RuleSensor& Brain::rules() { return parts_->rules; }
 app::AnalysisSensor& Brain::analysis() { return parts_->analysis; }
 const app::AlertPoller& Brain::poller() const { return parts_->poller; }
+Notifier& Brain::notifier() { return parts_->outlets; }
 const std::vector<app::Sensor*>& Brain::sensors() const { return parts_->sensors; }
 
 void Brain::Received(const std::vector<app::AlertReceipt>& receipts,

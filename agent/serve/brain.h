@@ -16,6 +16,7 @@
 #include "agent/app/controller.h"
 #include "agent/app/read_back.h"
 #include "agent/app/rule_sensor.h"
+#include "agent/ports/notifier.h"
 #include "agent/serve/ground.h"
 
 namespace rollguard::serve {
@@ -29,6 +30,8 @@ class Brain {
   void AddListener(app::Listener* listener);
   // Runs after each evaluated rule.
   void OnRule(std::function<void(const app::RuleReading&)> observer);
+  // Runs after each measured analysis metric.
+  void OnMetric(std::function<void(const app::AnalysisReading&)> observer);
   // Makes the controller.
   void Build();
 
@@ -37,6 +40,7 @@ class Brain {
   app::RuleSensor& rules();
   app::AnalysisSensor& analysis();
   const app::AlertPoller& poller() const;
+  Notifier& notifier();
   const std::vector<app::Sensor*>& sensors() const;
   // What arrived at the intake and became of it, for metrics.
   void Received(const std::vector<app::AlertReceipt>& receipts, std::chrono::nanoseconds arrived);

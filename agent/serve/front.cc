@@ -3,7 +3,6 @@
 
 #include "agent/alerts/webhook.h"
 #include "agent/app/agent_metrics.h"
-#include "agent/app/intake_routes.h"
 #include "agent/base/text.h"
 
 namespace rollguard::serve {
@@ -57,6 +56,7 @@ Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::
   parts.analysis = &brain.analysis();
   parts.sensors = brain.sensors();
   parts.intake = &intake_;
+  parts.notifier = &brain.notifier();
   parts.history = ground.history.get();
   parts.cluster = ground.cluster.get();
   parts.clock = &ground.clock;
@@ -67,9 +67,24 @@ Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::
   parts.dependencies = [&checkup] { return checkup.Ask(); };
   parts.requests_per_second = static_cast<double>(ground.config.listen.requests_per_second);
   parts.id_seed = ground.NextSeed();
+  for (const spec::AlertSender& sender : ground.config.senders)
+    parts.senders.emplace(sender.name, MappingOf(sender));
+  parts.verify_audit = [&ground]() -> Expected<api::AuditFindings> {
+    auto verified = ground.history->Verify();
+    if (!verified) return verified.error();
+    api::AuditFindings found{.rows = verified->rows, .givens = verified->givens, .breaks = {}};
+    for (const history::ChainBreak& b : verified->breaks) found.breaks.push_back(ToString(b));
+    return found;
+  };
+  parts.metrics = [this] {
+    ground_.metrics.GaugeOf(telemetry::Metric::kReady).Set(not_ready_().empty());
+    return http::Response{.content_type = std::string(telemetry::kContentType),
+                          .body = ground_.metrics.Expose()};
+  };
   api_ = std::make_unique<api::Api>(std::move(parts));
   brain.AddListener(api_.get());
   brain.OnRule([this](const app::RuleReading& reading) { api_->Observed(reading); });
+  brain.OnMetric([this](const app::AnalysisReading& reading) { api_->Observed(reading); });
   intake_.SetObserver(
       [this](const std::vector<app::AlertReceipt>& receipts, std::chrono::nanoseconds arrived) {
         brain_.Received(receipts, arrived);
@@ -79,28 +94,9 @@ Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::
 
 Front::~Front() { Stop(Duration(0)); }
 
-void Front::AddRoutes() {
+Status Front::Start() {
   api_->Attach(&brain_.controller());
   api_->Register(router_);
-  app::IntakeRoutes senders;
-  senders.intake = &intake_;
-  senders.loop = &ground_.loop;
-  senders.controller = &brain_.controller();
-  senders.clock = &ground_.clock;
-  senders.identify = [this](const http::Request& r) { return identity_.IdentifyWebhook(r); };
-  senders.max_bytes = static_cast<size_t>(ground_.config.listen.max_body_bytes);
-  for (const spec::AlertSender& sender : ground_.config.senders)
-    senders.mappings.emplace(sender.name, MappingOf(sender));
-  app::RegisterOtherSenders(router_, std::move(senders));
-  router_.Add("GET", "/metrics", [this](const http::Request&) {
-    ground_.metrics.GaugeOf(telemetry::Metric::kReady).Set(not_ready_().empty());
-    return http::Response{.content_type = std::string(telemetry::kContentType),
-                          .body = ground_.metrics.Expose()};
-  });
-}
-
-Status Front::Start() {
-  AddRoutes();
   server_ =
       std::make_unique<http::Server>(OptionsOf(ground_.config.listen), router_, ground_.clock);
   app::ExposeServer(ground_.metrics, *server_);

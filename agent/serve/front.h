@@ -29,8 +29,6 @@ class Front {
   uint16_t port() const;
 
  private:
-  void AddRoutes();
-
   Ground& ground_;
   Brain& brain_;
   std::function<std::string()> not_ready_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every route of the table as each kind of caller meets it.
+#include <filesystem>
 #include <set>
 
+#include "agent/api/page.h"
 #include "agent/api/route.h"
 #include "agent/api/schema.h"
 #include "agent/base/text.h"
@@ -16,10 +18,17 @@ using rollguard::testing::Reply;
 
 constexpr const char* kSteps = "[{setWeight: 20}, {approval: {required: 1, groups: [sre]}}]";
 
-std::unique_ptr<ApiWorld> MakeWorld() {
+std::unique_ptr<ApiWorld> MakeWorld(double webhooks_per_second = 0) {
   testing::ApiWorldOptions options;
   options.guards = {testing::CanaryManifest("shop", "cart", kSteps),
                     testing::CanaryManifest("pay", "ledger", kSteps)};
+  static testing::TempDir files("access");
+  options.auth.webhooks =
+      spec::WebhookAuth{.bearer_token_file = files.Write("webhook", "webhook-token\n"),
+                        .username = {},
+                        .password_file = {}};
+  options.senders["grafana"] = {};
+  options.webhooks_per_second = webhooks_per_second;
   auto world = std::make_unique<ApiWorld>(std::move(options));
   world->Release("shop/cart", "v2");
   bool waits = world->AdvanceUntil([&] { return world->StateOf("shop/cart") == "waiting"; },
@@ -31,7 +40,7 @@ std::unique_ptr<ApiWorld> MakeWorld() {
 
 // Names that exist, for {placeholders}.
 struct Names {
-  std::string ns = "shop", name = "cart", release, decision, deployment;
+  std::string ns = "shop", name = "cart", release, decision, deployment, letter;
 };
 
 Names NamesIn(ApiWorld& world) {
@@ -40,17 +49,24 @@ Names NamesIn(ApiWorld& world) {
   names.release = guard.state.release->id;
   names.decision = guard.state.decisions.back().id;
   names.deployment = StrCat("shop.cart.", guard.state.release->candidate);
+  names.letter = world.LoseNotice("shop/cart", "was rolled back");
   return names;
 }
 
 std::string PathOf(const Route& route, const Names& names, bool missing = false) {
   std::string path = route.pattern;
-  std::string id = path.find("/decisions/") != std::string::npos     ? names.decision
-                   : path.find("/deployments/") != std::string::npos ? names.deployment
-                                                                     : names.release;
+  std::string id = path.find("/decisions/") != std::string::npos      ? names.decision
+                   : path.find("/deployments/") != std::string::npos  ? names.deployment
+                   : path.find("/dead-letters/") != std::string::npos ? names.letter
+                                                                      : names.release;
   path = ReplaceAll(path, "{id}", missing ? "shop.none.none" : id);
   path = ReplaceAll(path, "{namespace}", names.ns);
-  return ReplaceAll(path, "{name}", missing ? "none" : names.name);
+  path = ReplaceAll(path, "{sender}", missing ? "nobody" : "grafana");
+  path = ReplaceAll(path, "{guard}", missing ? "none" : names.name);
+  path = ReplaceAll(path, "{hook}", "confirm-promotion");
+  path = ReplaceAll(path, "{name}", missing ? "none" : names.name);
+  REQUIRE(path.find('{') == std::string::npos);  // a new placeholder needs a name here
+  return path;
 }
 
 std::string BodyOf(const Route& route, bool missing = false) {
@@ -60,7 +76,20 @@ std::string BodyOf(const Route& route, bool missing = false) {
   if (body == "DeploymentBody")
     return StrCat(R"({"namespace":"shop","name":")", missing ? "none" : "cart",
                   R"(","version":"v2"})");
+  if (std::string_view(route.id) == "postAlerts") {
+    return R"({"version":"4","status":"firing","alerts":[{"status":"firing",
+      "labels":{"alertname":"Slow","namespace":"shop","deployment":"cart"},
+      "startsAt":"2026-01-01T00:05:00Z","fingerprint":"aaaaaaaaaaaaaaaa"}]})";
+  }
+  if (std::string_view(route.id) == "postAlertsFrom")
+    return R"({"labels":{"alertname":"Slow","namespace":"shop","deployment":"cart"}})";
   return body.empty() ? "" : "{}";
+}
+
+// The token that may do everything the route asks for.
+std::string TokenFor(const Route& route) {
+  if (route.access == Access::kOpen) return "";
+  return route.access == Access::kWebhook ? "webhook-token" : "sre-token";
 }
 
 testing::Request RequestFor(const Route& route, const Names& names, const std::string& token) {
@@ -85,6 +114,71 @@ bool Documented(const Route& route, int status) {
 }
 
 }  // namespace
+
+TEST_CASE("who has the verbs is answered as the document says, on every route", "[api]") {
+  auto world = MakeWorld();
+  for (const Route& route : Routes()) {
+    // What a command before it did away with is there again.
+    Names names;
+    auto guard = world->Look("shop/cart");
+    names.release = guard.state.release ? guard.state.release->id : guard.state.last->release;
+    names.decision = guard.state.decisions.back().id;
+    names.deployment = StrCat("shop.cart.", guard.state.release ? guard.state.release->candidate
+                                                                : guard.state.last->revision);
+    names.letter = world->LoseNotice("shop/cart", "was rolled back");
+    INFO(route.method << " " << route.pattern);
+    Reply reply = world->Ask(RequestFor(route, names, TokenFor(route)));
+    INFO(reply.status << " " << reply.body);
+    // A gate says no with 403; a command that does not fit says so with 409.
+    bool gate = std::string_view(route.id) == "askFlaggerHook";
+    CHECK((reply.status / 100 == 2 || reply.status == 409 || (gate && reply.status == 403)));
+    CHECK(Documented(route, reply.status));
+    if (reply.streams) continue;
+    for (const Answer& answer : route.answers) {
+      if (answer.status != reply.status) continue;
+      CHECK(reply.Header("content-type").starts_with(answer.media));
+      if (answer.type[0] != 0)
+        CHECK(CheckType(reply.json(), answer.type, "answer") == std::vector<std::string>{});
+    }
+  }
+}
+
+TEST_CASE("everything that is served stands in the table, and so in the document", "[api]") {
+  auto world = MakeWorld();
+  std::set<std::string> known;
+  for (const Route& route : Routes()) known.insert(StrCat(route.method, " ", route.pattern));
+  for (const Asset& asset : Assets()) known.insert(StrCat("GET ", asset.path));
+  known.insert("GET /");
+  std::set<std::string> served(world->router().routes().begin(), world->router().routes().end());
+  CHECK(served == known);
+  // And nobody else adds routes to the agent's server.
+  namespace fs = std::filesystem;
+  const fs::path agent = fs::path(ROLLGUARD_SOURCE_DIR) / "agent";
+  for (const auto& entry : fs::recursive_directory_iterator(agent)) {
+    std::string file = fs::relative(entry.path(), agent).string();
+    if (entry.path().extension() != ".cc" || file.starts_with("http/")) continue;
+    std::string text = testing::ReadFile(entry.path().string());
+    bool adds = text.find("outer.Add(") != std::string::npos ||
+                text.find("outer_.Add(") != std::string::npos;
+    INFO(file);
+    CHECK(adds == (file == "api/api.cc" || file == "api/page.cc"));
+  }
+}
+
+TEST_CASE("all senders together are held to a rate", "[api]") {
+  auto world = MakeWorld(1);
+  testing::Request ask{
+      .method = "POST", .path = "/api/v1/flagger/shop/cart/rollback", .token = "webhook-token"};
+  int refused = 0;
+  for (int i = 0; i < 50; ++i) {
+    Reply reply = world->Ask(ask);
+    if (reply.status != 429) continue;
+    ++refused;
+    CHECK(IsProblem(reply));
+    CHECK_FALSE(reply.Header("retry-after").empty());
+  }
+  CHECK(refused > 0);
+}
 
 TEST_CASE("nobody gets past a route without credentials, or with wrong ones", "[api]") {
   auto world = MakeWorld();
@@ -156,8 +250,10 @@ TEST_CASE("what is not there is a 404 that says where to look", "[api]") {
   for (const Route& route : Routes()) {
     if (!Documented(route, 404)) continue;
     INFO(route.method << " " << route.pattern);
-    Reply reply = world->Ask(
-        {.method = route.method, .path = PathOf(route, names, true), .body = BodyOf(route, true)});
+    Reply reply = world->Ask({.method = route.method,
+                              .path = PathOf(route, names, true),
+                              .token = TokenFor(route),
+                              .body = BodyOf(route, true)});
     CHECK(reply.status == 404);
     CHECK(IsProblem(reply));
   }
@@ -172,9 +268,21 @@ TEST_CASE("malformed requests are refused with every place that is wrong", "[api
   Names names = NamesIn(*world);
   for (const Route& route : Routes()) {
     INFO(route.method << " " << route.pattern);
-    if (route.access == Access::kWebhook) continue;
+    if (route.access == Access::kWebhook) {
+      auto wrong = RequestFor(route, names, "webhook-token");
+      bool hook = std::string_view(route.id) == "askFlaggerHook";
+      if (hook) wrong.path = ReplaceAll(wrong.path, "confirm-promotion", "dance");
+      for (const char* body : {"{", "[1]", "null"}) {
+        wrong.body = body;
+        Reply reply = world->Ask(wrong);
+        INFO(body);
+        CHECK(reply.status == (hook ? 404 : 400));
+        CHECK(IsProblem(reply));
+      }
+      continue;
+    }
     if (route.access != Access::kOpen) {
-      auto unknown = RequestFor(route, names, "sre-token");
+      auto unknown = RequestFor(route, names, TokenFor(route));
       unknown.path += "?no_such_parameter=1";
       Reply reply = world->Ask(unknown);
       CHECK(reply.status == 400);

@@ -42,6 +42,20 @@ bool MayDev(const Json& attributes) {
   return verb_ok && attributes.At("namespace").Str() == "shop";
 }
 
+// Never gets anything across.
+class DeafChannel final : public notify::Channel {
+ public:
+  void Deliver(const Notice&, notify::Delivered done) override {
+    done(Error(ErrorCode::kInvalid, "the chat answered 404: no such webhook"));
+  }
+};
+
+std::vector<notify::Dispatcher::Named> Channels() {
+  std::vector<notify::Dispatcher::Named> all;
+  all.push_back({"oncall", "slack", std::make_unique<DeafChannel>()});
+  return all;
+}
+
 }  // namespace
 
 void SafeHistory::Append(HistoryRecord record, Durable durable) {
@@ -70,6 +84,11 @@ Expected<std::vector<ReleaseRow>> SafeHistory::Releases(const HistoryFilter& fil
 Expected<std::vector<MeasurementRow>> SafeHistory::Measurements(const HistoryFilter& filter) {
   std::lock_guard lock(mutex_);
   return MemoryHistory::Measurements(filter);
+}
+
+Expected<std::string> SafeHistory::Given(const std::string& hash) {
+  std::lock_guard lock(mutex_);
+  return MemoryHistory::Given(hash);
 }
 
 Json Reply::json() const {
@@ -108,7 +127,11 @@ sim::WorldOptions ApiWorld::WorldOptionsOf() {
   options.users = {{"sre-token", {"sre@example", {"sre"}}},
                    {"dev-token", {"dev@example", {"developers"}}},
                    {"nobody-token", {"nobody@example", {}}}};
-  options.allow = [](const std::string& user, const Json& attributes) {
+  options.allow = [this](const std::string& user, const Json& attributes) {
+    {
+      std::lock_guard lock(rights_mutex_);
+      if (without_rights_.contains(user)) return false;
+    }
     if (user == "sre@example" || user == "machine") return true;
     return user == "dev@example" && MayDev(attributes);
   };
@@ -162,9 +185,29 @@ ApiWorld::ApiWorld(ApiWorldOptions options)
   parts.analysis = &agent_->analysis();
   parts.sensors = {&agent_->alerts(), &agent_->rules(), &agent_->analysis()};
   parts.intake = intake_.get();
+  parts.senders = options_.senders;
+  parts.webhooks_per_second = options_.webhooks_per_second;
+  outlets_ = std::make_unique<notify::Dispatcher>(loop_, clock_, spec::NotificationsConfig{},
+                                                  Channels(), 7);
+  parts.notifier = outlets_.get();
+  parts.verify_audit = [this] {
+    return Expected<api::AuditFindings>(api::AuditFindings{history_.records().size(), 0, {}});
+  };
+  parts.metrics = [] {
+    return http::Response{.content_type = "text/plain; version=0.0.4",
+                          .body = "# TYPE rollguard_ready gauge\nrollguard_ready 1\n"};
+  };
   api_ = std::make_unique<api::Api>(std::move(parts));
   forward_.api = api_.get();
-  agent_->rules().SetObserver([this](const app::RuleReading& r) { api_->Observed(r); });
+  forward_.measurements = &measurements_;
+  agent_->rules().SetObserver([this](const app::RuleReading& r) {
+    api_->Observed(r);
+    measurements_.Observed(r);
+  });
+  agent_->analysis().SetObserver([this](const app::AnalysisReading& r) {
+    api_->Observed(r);
+    measurements_.Observed(r);
+  });
   api_->Register(router_);
   world_.scheduler().RunFor(kSettle);
   clock_.Set(world_.scheduler().Now());
@@ -264,6 +307,28 @@ void ApiWorld::SendAlert(const std::string& name, const std::string& guard, bool
     alert.starts_at = world_.scheduler().Now();
     for (const auto& receipt : agent_->alerts().Receive({alert})) api_->Received(receipt);
   });
+}
+
+std::string ApiWorld::LoseNotice(const std::string& guard, const std::string& text) {
+  size_t slash = guard.find('/');
+  Notice notice;
+  notice.event = "rolledBack";
+  notice.at = clock_.Now();
+  notice.ns = guard.substr(0, slash);
+  notice.guard = guard.substr(slash + 1);
+  notice.text = text;
+  notice.channels = {"oncall"};
+  std::string id;
+  Do([&] {
+    outlets_->Send(notice);
+    id = outlets_->DeadLetters().at(0).id;
+  });
+  return id;
+}
+
+void ApiWorld::TakeRights(const std::string& user) {
+  std::lock_guard lock(rights_mutex_);
+  without_rights_.insert(user);
 }
 
 app::GuardSummary ApiWorld::Look(const std::string& guard) {

@@ -8,13 +8,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/api/api.h"
+#include "agent/app/measurements.h"
 #include "agent/app/simulation.h"
 #include "agent/history/memory_history.h"
 #include "agent/http/router.h"
+#include "agent/notify/dispatcher.h"
 #include "agent/proof/scenario.h"
 #include "tests/support/process.h"
 #include "tests/support/real_clock.h"
@@ -30,6 +33,7 @@ class SafeHistory final : public history::MemoryHistory {
   Expected<std::vector<StoredRecord>> Find(const HistoryFilter& filter) override;
   Expected<std::vector<ReleaseRow>> Releases(const HistoryFilter& filter) override;
   Expected<std::vector<MeasurementRow>> Measurements(const HistoryFilter& filter) override;
+  Expected<std::string> Given(const std::string& hash) override;
 
  private:
   std::mutex mutex_;
@@ -49,10 +53,12 @@ class SharedClock final : public Clock {
 // The agent wants its listeners before the API, which wants the agent's sensors, can be made.
 struct Forward final : app::Listener {
   api::Api* api = nullptr;
+  app::Measurements* measurements = nullptr;
   void Decided(const spec::Guard& g, const release::Decision& d) override { api->Decided(g, d); }
   void Changed(const spec::Guard& g, const release::GuardState& b, const release::GuardState& a,
                const release::Observation& o) override {
     api->Changed(g, b, a, o);
+    measurements->Changed(g, b, a, o);
   }
   void Told(const spec::Guard& g, const release::Notify& n) override { api->Told(g, n); }
   void Removed(const std::string& g) override { api->Removed(g); }
@@ -63,6 +69,8 @@ struct ApiWorldOptions {
   // Behaviours of revisions by name, e.g. {"bad", {"errorRatio": 0.2}}.
   std::map<std::string, std::string> behaviours = {};
   spec::AuthConfig auth = {};
+  std::map<std::string, alerts::Mapping> senders = {};
+  double webhooks_per_second = 0;  // no limit
   // Virtual milliseconds that pass by themselves for each real one.
   double pace = 5;
 };
@@ -102,6 +110,10 @@ class ApiWorld {
 
   // Sets the image of a guard's workload to that revision, as a person with kubectl would.
   void Release(const std::string& guard, const std::string& revision);
+  // A notice about the guard that nobody could be told: the id of the dead letter.
+  std::string LoseNotice(const std::string& guard, const std::string& text);
+  // From now on the API server denies that name everything.
+  void TakeRights(const std::string& user);
   void SendAlert(const std::string& name, const std::string& guard, bool firing = true);
   app::GuardSummary Look(const std::string& guard);
   std::string StateOf(const std::string& guard);
@@ -122,10 +134,12 @@ class ApiWorld {
  private:
   void Load(const std::string& manifest);
   void Pump();
-  static sim::WorldOptions WorldOptionsOf();
+  sim::WorldOptions WorldOptionsOf();
 
   ApiWorldOptions options_;
   TempDir files_;
+  std::mutex rights_mutex_;
+  std::set<std::string> without_rights_;  // guarded by rights_mutex_
   RealClock real_clock_;
   SharedClock clock_;
   sim::World world_;
@@ -138,6 +152,8 @@ class ApiWorld {
   app::Loop loop_;
   Forward forward_;
   std::unique_ptr<app::SimAgent> agent_;
+  app::Measurements measurements_{history_, clock_};
+  std::unique_ptr<notify::Dispatcher> outlets_;
   std::unique_ptr<api::Identity> identity_;
   std::unique_ptr<app::Intake> intake_;
   std::unique_ptr<api::Api> api_;

@@ -60,6 +60,30 @@ TEST_CASE("a stream carries what was asked for and may be seen", "[api]") {
   CHECK(world->Ask({.path = "/events", .token = "nobody-token"}).status == 403);
 }
 
+TEST_CASE("a stream ends when the token is no longer known, or sees something else", "[api]") {
+  testing::TempDir files("stream");
+  testing::ApiWorldOptions options;
+  options.guards = {testing::CanaryManifest("shop", "cart", "[{setWeight: 20}]"),
+                    testing::CanaryManifest("pay", "ledger", "[{setWeight: 20}]")};
+  std::string file = files.Write("page", "first-token");
+  options.auth.tokens = {{"page", file, {}, {"list", "watch"}, {}}};
+  ApiWorld world(std::move(options));
+  Reply known = world.Ask({.path = "/events", .token = "first-token"});
+  Reply dev = world.Ask({.path = "/events", .token = "dev-token"});
+  REQUIRE((known.subscription && dev.subscription));
+  CHECK(known.subscription->ask_again <= std::chrono::seconds(5));
+  CHECK(known.subscription->still_allowed());
+  CHECK(dev.subscription->still_allowed());
+  // The token is taken away; files are read again after a second, reviews after `auth.cache`.
+  files.Write("page", "second-token");
+  world.TakeRights("dev@example");
+  world.Advance(spec::AuthConfig{}.cache + std::chrono::seconds(1));
+  CHECK_FALSE(known.subscription->still_allowed());
+  CHECK_FALSE(dev.subscription->still_allowed());
+  CHECK(world.Ask({.path = "/events", .token = "first-token"}).status == 401);
+  CHECK(world.Ask({.path = "/events", .token = "dev-token"}).status == 403);
+}
+
 TEST_CASE("a stream resumes where it was cut", "[api]") {
   auto world = MakeWorld();
   CHECK(world->Ask({.path = "/events"}).subscription->after_id == 0);

@@ -17,6 +17,8 @@ class Told final : public Notifier {
   void Send(const Notice& notice) override { notices.push_back(notice); }
   std::vector<DeadLetter> DeadLetters() const override { return {}; }
   std::vector<ChannelHealth> Channels() const override { return {}; }
+  Status Retry(const std::string&) override { return {}; }
+  Status Discard(const std::string&) override { return {}; }
   std::string Text() const {
     std::string text;
     for (const Notice& n : notices)

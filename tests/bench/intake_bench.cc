@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "agent/app/intake_routes.h"
+#include "agent/app/intake.h"
 #include "agent/base/text.h"
 #include "agent/history/sql_history.h"
 #include "agent/http/server.h"
@@ -180,13 +180,9 @@ struct Agent {
                                .executor = [](std::function<void()> fn) { fn(); }};
     controller = std::make_unique<app::Controller>(std::move(ports), app::ControllerParts{});
     desk.Attach(controller.get());
-    app::IntakeRoutes routes;
-    routes.intake = &intake;
-    routes.clock = &clock;
-    routes.identify = [](const http::Request&) {
-      return Expected<std::string>(std::string("alertmanager"));
-    };
-    app::RegisterIntake(router, std::move(routes));
+    router.Add("POST", "/api/v1/alerts", [this](const http::Request& request) {
+      return intake.FromAlertmanager(request, "alertmanager");
+    });
     server = std::make_unique<http::Server>(http::ServerOptions{.workers = 8}, router, clock);
   }
 

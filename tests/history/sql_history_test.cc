@@ -86,6 +86,18 @@ void KeepsWhatItIsTold(const DatabaseFactory& factory) {
   REQUIRE(releases.ok());
   REQUIRE(releases->size() == 1);
   CHECK(releases->at(0).outcome == "promoted");
+  // Those that began at one instant come in one order, whatever was written when.
+  for (const char* id : {"r5", "r3", "r9", "r7"}) {
+    ReleaseRow row = Release(id, "promoted");
+    row.started = kNow + std::chrono::hours(1);
+    history.PutRelease(row);
+  }
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  std::string order;
+  auto ordered = history.Releases({.guard = "shop/cart"});
+  REQUIRE(ordered.ok());
+  for (const ReleaseRow& row : *ordered) order += row.id + " ";
+  CHECK(order == "r9 r7 r5 r3 r1 ");
   auto measured = history.Measurements({.release = "r1"});
   REQUIRE(measured.ok());
   CHECK(measured->at(0).value == 0.25);

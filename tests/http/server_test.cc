@@ -3,6 +3,8 @@
 // cpp-httplib's own server lets through; the connection guard does not.
 #include "agent/http/server.h"
 
+#include <atomic>
+#include <future>
 #include <memory>
 #include <thread>
 
@@ -44,7 +46,7 @@ struct Fixture {
     router.Add("GET", "/events", [](const Request& r) {
       return Response{
           .subscription = EventSubscription{
-              static_cast<uint64_t>(ParseInt(r.Header("last-event-id")).value_or(0)), nullptr}};
+              .after_id = static_cast<uint64_t>(ParseInt(r.Header("last-event-id")).value_or(0))}};
     });
     server = std::make_unique<Server>(options, router, clock);
     Status started = server->Start();
@@ -214,6 +216,31 @@ TEST_CASE("event streams: live, resumed, and a gap is said", "[http]") {
   RawClient late(f.server->port());
   late.Send(StrCat("GET /events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: ", first, "\r\n\r\n"));
   CHECK(late.ReadUntil("\n\n").find("event: gap") != std::string::npos);
+}
+
+TEST_CASE("a stream ends when its listener may no longer listen", "[http]") {
+  Fixture f;
+  std::atomic<bool> allowed = true;
+  std::promise<void> asked_twice;
+  std::atomic<int> asked = 0;
+  f.router.Add("GET", "/watched", [&](const Request&) {
+    EventSubscription subscription;
+    subscription.ask_again = std::chrono::milliseconds(1);
+    subscription.still_allowed = [&] {
+      if (++asked == 2) asked_twice.set_value();
+      return allowed.load();
+    };
+    return Response{.subscription = std::move(subscription)};
+  });
+  RawClient client(f.server->port());
+  client.Send("GET /watched HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.ReadUntil("retry: 2000\n\n");
+  asked_twice.get_future().wait();
+  f.server->Publish("decision", "shop/a", "{\"n\":1}");
+  CHECK(client.ReadUntil("}\n\n").find("\"n\":1") != std::string::npos);
+  allowed = false;
+  client.ReadAll();  // until the server closes
+  CHECK(f.server->stats().streams == 0);
 }
 
 TEST_CASE("when connections run out the one idle for longest makes room", "[http]") {

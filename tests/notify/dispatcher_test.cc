@@ -267,4 +267,34 @@ TEST_CASE("it may go while much is under way") {
 }
 
 }  // namespace
+TEST_CASE("a dead letter is told again, or forgotten, when a person says so", "[notify]") {
+  Fixture f({"chat"});
+  f.records["chat"].moods = {"refused", "refused", "well"};
+  f.Send("n1");
+  f.Send("n2");
+  f.scheduler.RunFor(std::chrono::seconds(1));
+  auto letters = f.dispatcher->DeadLetters();
+  REQUIRE(letters.size() == 2);
+  CHECK(letters[0].id != letters[1].id);
+  CHECK(ToJson(letters[1]).At("id").Str() == letters[1].id);
+  CHECK(f.dispatcher->Retry(letters[1].id).ok());
+  CHECK(f.dispatcher->Discard(letters[0].id).ok());
+  f.scheduler.RunFor(std::chrono::seconds(1));
+  CHECK(f.Told("chat") == "n1 n2 n1");
+  CHECK(f.dispatcher->DeadLetters().empty());
+  CHECK(f.Health("chat").sent == 1);
+  CHECK(f.dispatcher->Retry(letters[0].id).error().code == ErrorCode::kNotFound);
+  CHECK(f.dispatcher->Discard("nothing").error().code == ErrorCode::kNotFound);
+  // A channel that is no longer configured cannot be told anything.
+  Notice notice = RolledBack();
+  notice.id = "n3";
+  notice.channels = {"gone"};
+  f.dispatcher->Send(notice);
+  REQUIRE(f.dispatcher->DeadLetters().size() == 1);
+  Status again = f.dispatcher->Retry(f.dispatcher->DeadLetters()[0].id);
+  CHECK(again.error().code == ErrorCode::kConflict);
+  CHECK(again.error().message.find("no channel \"gone\"") != std::string::npos);
+  CHECK(f.dispatcher->DeadLetters().size() == 1);
+}
+
 }  // namespace rollguard::notify
