@@ -20,6 +20,8 @@ extern const Command kExplainCommand;
 extern const Command kGetCommand;
 extern const Command kHistoryCommand;
 extern const Command kImportCommand;
+extern const Command kNoticesDiscardCommand;
+extern const Command kNoticesRetryCommand;
 extern const Command kPauseCommand;
 extern const Command kPromoteCommand;
 extern const Command kPromqlEvalCommand;
@@ -61,6 +63,8 @@ std::span<const Command> Commands() {
       kSkipCommand,
       kRetryCommand,
       kReleaseHoldCommand,
+      kNoticesRetryCommand,
+      kNoticesDiscardCommand,
       // What happened.
       kHistoryCommand,
       kExplainCommand,

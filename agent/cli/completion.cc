@@ -45,7 +45,9 @@ std::map<std::string, std::set<std::string>> Words() {
     if (space != std::string_view::npos) words[first].insert(std::string(c.name.substr(space + 1)));
     for (const std::string& option : OptionsIn(c.help)) words[std::string(c.name)].insert(option);
   }
-  words["get"].insert({"guards", "releases", "decisions", "alerts", "rules"});
+  words["get"].insert(
+      {"guards", "releases", "decisions", "alerts", "rules", "channels", "dead-letters"});
+  words["history"].insert({"releases", "decisions", "alerts", "measurements", "calls"});
   words["completion"].insert({"bash", "zsh", "fish"});
   return words;
 }

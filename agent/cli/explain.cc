@@ -6,32 +6,42 @@
 #include "agent/base/text.h"
 #include "agent/cli/command.h"
 #include "agent/cli/history_source.h"
+#include "agent/cli/output.h"
 
 namespace rollguard::cli {
 namespace {
 
 constexpr std::string_view kName = "explain";
 constexpr std::string_view kHelp =
-    R"(usage: rollguard explain ID --history ADDRESS [-o json]
+    R"(usage: rollguard explain ID
 
 Tells one decision in words: what was decided and by whom, every signal with its query, value,
 threshold and samples, the confidence with its parts, the changes made, and how the release ended.
 
 options:
-  --history ADDRESS    the agent's history.db, or postgres://USER@HOST/NAME
-  --config FILE        the agent's configuration: the history that it names
-  -o json              for machines
+  -o text|json|yaml
+  --server URL         the agent that is asked ($ROLLGUARD_SERVER; http://127.0.0.1:9442)
+  --token-file FILE    bearer token ($ROLLGUARD_TOKEN_FILE, $ROLLGUARD_TOKEN)
+  --ca-file FILE       trust this CA and no other ($ROLLGUARD_CA_FILE)
+  --history ADDRESS    no agent: its history.db, or postgres://USER@HOST/NAME
+  --config FILE        no agent: the history that its configuration names
 
-exit code: 0 told, 1 there is no such decision, 2 wrong usage
+exit code: 0 told, 1 there is no such decision, or the agent refused or is away, 2 wrong usage
 
-example:
-  rollguard explain 7hq2mxk4bd --history /var/lib/rollguard/history.db
+examples:
+  rollguard explain 7hq2mxk4bd
+  rollguard explain 7hq2mxk4bd --history /var/lib/rollguard/history.db -o yaml
 )";
 
 int Run(std::span<const std::string_view> args) {
-  auto options = ParseOptions(args, {{"--history", "--config", "--output"}, {}});
+  auto options = ParseOptions(args, {HistoryValues(), {}});
   if (!options) return UsageError(kName, options.error().message);
-  if (options->arguments.size() != 1) return UsageError(kName, "give the id of one decision");
+  if (options->arguments.size() != 1) {
+    return UsageError(kName,
+                      "give the id of one decision; `rollguard get decisions` lists the last ones");
+  }
+  auto output = OutputOf(*options, {"text", "json", "yaml"});
+  if (!output) return UsageError(kName, output.error().message);
   auto history = OpenHistory(*options);
   if (!history) return Fail(kName, history.error().message);
   auto found = FindDecision(**history, options->arguments[0]);
@@ -44,11 +54,8 @@ int Run(std::span<const std::string_view> args) {
     if (!rows) return Fail(kName, rows.error().message);
     if (!rows->empty()) row = rows->front();
   }
-  if (options->Get("--output") == "json") {
-    std::puts(app::ExplainJson(found->record, *given, row).Dump(2).c_str());
-  } else {
+  if (!PrintAs(app::ExplainJson(found->record, *given, row), *output))
     std::fputs(app::ExplainDecision(found->record, *given, row).c_str(), stdout);
-  }
   return kOk;
 }
 

@@ -4,12 +4,13 @@
 
 #include "agent/base/diagnostic.h"
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 #include "agent/cli/command.h"
 #include "agent/cli/guard_text.h"
+#include "agent/cli/output.h"
 #include "agent/cli/remote.h"
 #include "agent/cli/system_clock.h"
 #include "agent/cli/table.h"
-#include "agent/cli/yaml_text.h"
 
 namespace rollguard::cli {
 namespace {
@@ -21,6 +22,8 @@ struct Kind {
   std::string_view path;
   std::vector<std::string> heads;
   std::vector<std::string> (*row)(const Json& item, Time now, bool wide);
+  std::string_view items = "items";  // the list's member of the answer
+  bool limited = true;               // takes --limit
 };
 
 std::vector<std::string> GuardRow(const Json& g, Time now, bool wide) {
@@ -40,7 +43,7 @@ std::vector<std::string> GuardRow(const Json& g, Time now, bool wide) {
     row.push_back(g.At("strategy").Str());
     row.push_back(g.At("rollbackReady").BoolOr(false) ? "yes" : "no");
   }
-  row.push_back(g.At("reason").Str());
+  row.push_back(TidyNumbers(g.At("reason").Str()));
   return row;
 }
 
@@ -59,7 +62,7 @@ std::vector<std::string> ReleaseRowOf(const Json& r, Time now, bool) {
 
 std::vector<std::string> DecisionRow(const Json& d, Time, bool) {
   return {d.At("id").Str(), d.At("guard").Str(), d.At("verdict").Str(),
-          StrCat(d.At("weight").IntOr(0), "%"), d.At("words").Str()};
+          StrCat(d.At("weight").IntOr(0), "%"), TidyNumbers(d.At("words").Str())};
 }
 
 std::vector<std::string> AlertRow(const Json& a, Time now, bool) {
@@ -75,6 +78,26 @@ std::vector<std::string> RuleRow(const Json& r, Time, bool) {
           r.At("query").Str()};
 }
 
+std::vector<std::string> ChannelRow(const Json& c, Time now, bool) {
+  const std::string age = AgeOf(c.At("lastSent"), now);
+  return {c.At("name").Str(),
+          c.At("kind").Str(),
+          std::to_string(c.At("waiting").IntOr(0)),
+          std::to_string(c.At("sent").IntOr(0)),
+          std::to_string(c.At("deadLetters").IntOr(0)),
+          age.empty() ? "-" : age,
+          c.At("lastError").Str()};
+}
+
+std::vector<std::string> LetterRow(const Json& l, Time now, bool) {
+  const Json& notice = l.At("notice");
+  return {
+      l.At("id").Str(),         l.At("channel").Str(),
+      AgeOf(l.At("at"), now),   StrCat(notice.At("namespace").Str(), "/", notice.At("guard").Str()),
+      notice.At("event").Str(), std::to_string(l.At("attempts").IntOr(0)),
+      l.At("error").Str()};
+}
+
 const std::vector<Kind>& Kinds() {
   static const std::vector<Kind> kinds = {
       {"guards",
@@ -87,15 +110,33 @@ const std::vector<Kind>& Kinds() {
        ReleaseRowOf},
       {"decisions", "/api/v1/decisions", {"ID", "GUARD", "VERDICT", "WEIGHT", "WHAT"}, DecisionRow},
       {"alerts", "/api/v1/alerts", {"ALERT", "STATUS", "BECAME", "SINCE", "GUARDS"}, AlertRow},
-      {"rules", "/api/v1/rules", {"RULE", "ACTION", "SEVERITY", "RIGHT", "QUERY"}, RuleRow},
+      {"rules",
+       "/api/v1/rules",
+       {"RULE", "ACTION", "SEVERITY", "RIGHT", "QUERY"},
+       RuleRow,
+       "items",
+       false},
+      {"channels",
+       "/api/v1/notifications",
+       {"CHANNEL", "KIND", "WAITING", "SENT", "DEAD", "LAST", "LAST ERROR"},
+       ChannelRow,
+       "channels",
+       false},
+      {"dead-letters",
+       "/api/v1/notifications",
+       {"ID", "CHANNEL", "SINCE", "GUARD", "EVENT", "ATTEMPTS", "ERROR"},
+       LetterRow,
+       "deadLetters",
+       false},
   };
   return kinds;
 }
 
 constexpr std::string_view kHelp =
-    R"(usage: rollguard get [guards|releases|decisions|alerts|rules] [-n NAMESPACE]
+    R"(usage: rollguard get [KIND] [-n NAMESPACE]
 
-Lists what the running agent knows. Guards by default, of all namespaces you may see.
+Lists what the running agent knows, of all namespaces you may see. KIND is one of guards (when
+nothing else is said), releases, decisions, alerts, rules, channels, dead-letters.
 
 options:
   --state WORDS       guards: only in these states, separated by commas
@@ -112,6 +153,7 @@ examples:
   rollguard get
   rollguard get guards --state releasing,waiting
   rollguard get releases -n shop -o json
+  rollguard get dead-letters    # then: rollguard notices retry ID
 )";
 
 const Kind* FindKind(std::string_view word) {
@@ -121,10 +163,28 @@ const Kind* FindKind(std::string_view word) {
 }
 
 std::string PathOf(const Kind& kind, const Options& options) {
-  std::string path = StrCat(kind.path, "?limit=", options.Get("--limit", "100"));
-  if (options.Has("--namespace")) path += StrCat("&namespace=", options.Get("--namespace"));
-  if (options.Has("--state")) path += StrCat("&state=", options.Get("--state"));
+  std::string path(kind.path);
+  auto add = [&](std::string_view name, const std::string& value) {
+    path += StrCat(path.find('?') == std::string::npos ? "?" : "&", name, "=", UrlEncode(value));
+  };
+  if (kind.limited) add("limit", options.Get("--limit", "100"));
+  if (options.Has("--namespace")) add("namespace", options.Get("--namespace"));
+  if (options.Has("--state")) add("state", options.Get("--state"));
   return path;
+}
+
+// Options that this kind does not know would be refused by the agent with words about parameters.
+Status Fits(const Kind& kind, const Options& options) {
+  if (options.Has("--state") && kind.word != "guards")
+    return Error(ErrorCode::kInvalid, "--state is for guards");
+  if (options.Has("--limit") && !kind.limited)
+    return Error(ErrorCode::kInvalid, StrCat("--limit is not for ", kind.word));
+  auto limit = ParseInt(options.Get("--limit", "100"));
+  if (!limit || *limit < 1 || *limit > 500)
+    return Error(ErrorCode::kInvalid, "--limit is 1 to 500");
+  if (options.Has("--namespace") && kind.word == "rules")
+    return Error(ErrorCode::kInvalid, "--namespace is not for rules");
+  return {};
 }
 
 void PrintTable(const Kind& kind, const Json& list, bool wide) {
@@ -132,7 +192,7 @@ void PrintTable(const Kind& kind, const Json& list, bool wide) {
   if (wide && kind.row == GuardRow) heads.insert(heads.end() - 1, {"STRATEGY", "WAY BACK"});
   Table table(heads);
   const Time now = SystemClock().Now();
-  for (const Json& item : list.At("items").items()) table.Add(kind.row(item, now, wide));
+  for (const Json& item : list.At(kind.items).items()) table.Add(kind.row(item, now, wide));
   if (table.rows() == 0) {
     std::fputs(StrCat("no ", kind.word, "\n").c_str(), stderr);
     return;
@@ -155,16 +215,14 @@ int Run(std::span<const std::string_view> args) {
     for (const Kind& k : Kinds()) words.push_back(k.word);
     return UsageError(kName, StrCat("there is no kind ", Quote(word), Suggestion(word, words)));
   }
-  const std::string output = options->Get("--output", "table");
-  if (output != "table" && output != "wide" && output != "json" && output != "yaml")
-    return UsageError(kName, StrCat("-o ", output, " is not known; table, wide, json or yaml"));
+  if (Status fits = Fits(*kind, *options); !fits) return UsageError(kName, fits.error().message);
+  auto output = OutputOf(*options, {"table", "wide", "json", "yaml"});
+  if (!output) return UsageError(kName, output.error().message);
   auto remote = Remote::Open(*options);
   if (!remote) return UsageError(kName, remote.error().message);
   auto list = (*remote)->Get(PathOf(*kind, *options));
   if (!list) return Fail(kName, list.error().message);
-  if (output == "json") std::puts(list->Dump(2).c_str());
-  if (output == "yaml") std::fputs(ToYaml(*list).c_str(), stdout);
-  if (output == "table" || output == "wide") PrintTable(*kind, *list, output == "wide");
+  if (!PrintAs(*list, *output)) PrintTable(*kind, *list, *output == "wide");
   return kOk;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 #include "agent/cli/table.h"
 
 namespace rollguard::cli {
@@ -33,7 +34,7 @@ std::string HeadText(const Json& row, const TextStyle& style) {
     out += StrCat("   about ", Rounded(*end - style.now), " left");
   out += "\n";
   if (const std::string reason = row.At("reason").Str(); !reason.empty())
-    out += StrCat("reason     ", reason, "\n");
+    out += StrCat("reason     ", TidyNumbers(reason), "\n");
   if (!row.At("rollbackReady").BoolOr(true) && row.Find("release") != nullptr)
     out += StrCat(Paint("           the way back is not ready", Tone::kBad, style.colours), "\n");
   return out;
@@ -93,7 +94,7 @@ Tone ToneOfEvidence(const std::string& state) {
 // A rule's reason opens with its name, which has a column of its own.
 std::string WhyOf(const Json& e) {
   const std::string reason = e.At("reason").Str(), name = e.At("name").Str() + ": ";
-  return reason.starts_with(name) ? reason.substr(name.size()) : reason;
+  return TidyNumbers(reason.starts_with(name) ? reason.substr(name.size()) : reason);
 }
 
 std::string EvidenceText(const Json& evidence, const TextStyle& style) {
@@ -111,7 +112,8 @@ std::string DecisionsText(const Json& decisions, const TextStyle& style) {
   if (decisions.size() == 0) return "";
   std::string out = "decisions\n";
   for (size_t i = 0; i < std::min(decisions.size(), kDecisions); ++i)
-    out += StrCat(Fit(StrCat("  ", decisions.At(i).At("words").Str()), style.width), "\n");
+    out += StrCat(Fit(StrCat("  ", TidyNumbers(decisions.At(i).At("words").Str())), style.width),
+                  "\n");
   return out;
 }
 
@@ -148,7 +150,8 @@ std::string ProgressLine(const Json& row, Time now) {
       StrCat(FormatClockTime(now), " ", row.At("id").Str(), " ", row.At("state").Str(), " step ",
              row.At("step").IntOr(0), "/", row.At("steps").IntOr(0), " weight ",
              row.At("weight").IntOr(0), " score ", NumberOr(row.At("score")));
-  if (const std::string reason = row.At("reason").Str(); !reason.empty()) out += "  " + reason;
+  if (const std::string reason = row.At("reason").Str(); !reason.empty())
+    out += "  " + TidyNumbers(reason);
   return out;
 }
 
@@ -161,7 +164,7 @@ std::string StatusText(const Json& guard, const TextStyle& style) {
     out += StrCat("\n", text);
   if (const Json& reasons = guard.At("reasons"); reasons.size() > 0) {
     out += "\nwaiting for\n";
-    for (const Json& reason : reasons.items()) out += StrCat("  ", reason.Str(), "\n");
+    for (const Json& reason : reasons.items()) out += StrCat("  ", TidyNumbers(reason.Str()), "\n");
   }
   if (std::string text = DecisionsText(guard.At("decisions"), style); !text.empty())
     out += StrCat("\n", text);

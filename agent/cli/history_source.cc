@@ -2,6 +2,7 @@
 #include "agent/cli/history_source.h"
 
 #include "agent/base/text.h"
+#include "agent/cli/remote_history.h"
 #include "agent/cli/system_clock.h"
 #include "agent/history/open.h"
 #include "agent/spec/load.h"
@@ -27,15 +28,34 @@ Expected<std::string> AddressIn(const std::string& file) {
 
 }  // namespace
 
-Expected<std::unique_ptr<history::SqlHistory>> OpenHistory(const Options& options) {
+std::vector<std::string_view> HistoryValues(std::vector<std::string_view> more) {
+  std::vector<std::string_view> values = {"--server",  "--token-file", "--ca-file",
+                                          "--history", "--config",     "--output"};
+  values.insert(values.end(), more.begin(), more.end());
+  return values;
+}
+
+bool ReadsDatabase(const Options& options) {
+  return options.Has("--history") || options.Has("--config");
+}
+
+Expected<std::unique_ptr<History>> OpenHistory(const Options& options) {
+  if (ReadsDatabase(options)) {
+    auto database = OpenDatabase(options);
+    if (!database) return database.error();
+    return std::unique_ptr<History>(std::move(*database));
+  }
+  auto remote = Remote::Open(options);
+  if (!remote) return remote.error();
+  return std::unique_ptr<History>(std::make_unique<RemoteHistory>(std::move(*remote)));
+}
+
+Expected<std::unique_ptr<history::SqlHistory>> OpenDatabase(const Options& options) {
   std::string address = options.Get("--history");
   if (address.empty() && options.Has("--config")) {
     auto named = AddressIn(options.Get("--config"));
     if (!named) return named.error();
     address = *named;
-  }
-  if (address.empty()) {
-    return Error(ErrorCode::kInvalid, "say which history: --history ADDRESS or --config FILE");
   }
   auto factory = history::FactoryFor(address);
   if (!factory) return factory.error();

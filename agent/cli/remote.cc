@@ -123,6 +123,17 @@ std::unique_ptr<Remote::Listening> Remote::Listen(
   return listening;
 }
 
+std::string UrlEncode(std::string_view text) {
+  constexpr std::string_view kPlain = "-._~/:,";
+  std::string out;
+  for (char c : text) {
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 kPlain.find(c) != std::string_view::npos;
+    out += plain ? std::string(1, c) : Format("%%%02X", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 std::string GuardId(const Options& options, std::string_view name) {
   if (name.find('/') != std::string_view::npos) return std::string(name);
   return StrCat(Said(options, "--namespace", "ROLLGUARD_NAMESPACE", "default"), "/", name);

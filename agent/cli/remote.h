@@ -68,6 +68,9 @@ class Remote {
   std::unique_ptr<net::CurlClient> client_;
 };
 
+// For paths and queries.
+std::string UrlEncode(std::string_view text);
+
 // "shop/checkout" from "shop/checkout" or "checkout" with the namespace said otherwise.
 std::string GuardId(const Options& options, std::string_view name);
 // "/api/v1/guards/shop/checkout"

@@ -5,33 +5,37 @@
 #include "agent/base/text.h"
 #include "agent/cli/command.h"
 #include "agent/cli/history_source.h"
+#include "agent/cli/output.h"
 
 namespace rollguard::cli {
 namespace {
 
 constexpr std::string_view kName = "replay";
 constexpr std::string_view kHelp =
-    R"(usage: rollguard replay ID... --history ADDRESS [-o json]
-       rollguard replay --all [--guard NS/NAME] [--since TIME] --history ADDRESS
+    R"(usage: rollguard replay ID...
+       rollguard replay --all [--guard NS/NAME] [--since TIME]
 
 Takes a decision again from what was recorded with it (guard, state and observation, whole) and
 compares every action, the new state and the reasons. The same answer proves that the record is
 what was decided on; another one shows a change of the record or of the engine.
 
 options:
-  --history ADDRESS    the agent's history.db, or postgres://USER@HOST/NAME
-  --config FILE        the agent's configuration: the history that it names
+  --server URL         the agent that is asked ($ROLLGUARD_SERVER; http://127.0.0.1:9442)
+  --token-file FILE    bearer token ($ROLLGUARD_TOKEN_FILE, $ROLLGUARD_TOKEN)
+  --ca-file FILE       trust this CA and no other ($ROLLGUARD_CA_FILE)
+  --history ADDRESS    no agent: its history.db, or postgres://USER@HOST/NAME
+  --config FILE        no agent: the history that its configuration names
   --all                every decision, newest first
   --guard NS/NAME      with --all: of this guard
   --since TIME         with --all: not older than this (36h, 30d, 2026-11-02T10:00:00Z)
   --until TIME         with --all: older than this
   --limit N            with --all: at most so many (1000)
-  -o json              for machines
+  -o text|json         json: one line for each decision
 
 exit code: 0 the same answer every time, 1 another answer, or nothing to replay, 2 wrong usage
 
 examples:
-  rollguard replay 7hq2mxk4bd --history /var/lib/rollguard/history.db
+  rollguard replay 7hq2mxk4bd
   rollguard replay --all --since 7d --history postgres://rollguard@db/rollguard
 )";
 
@@ -71,11 +75,12 @@ Expected<bool> ReplayOne(History& history, const HistoryRecord& decision, bool j
 }
 
 int Run(std::span<const std::string_view> args) {
-  auto options = ParseOptions(args, {{"--history", "--config", "--output", "--guard", "--release",
-                                      "--since", "--until", "--limit"},
-                                     {"--all"}});
+  auto options = ParseOptions(
+      args, {HistoryValues({"--guard", "--release", "--since", "--until", "--limit"}), {"--all"}});
   if (!options) return UsageError(kName, options.error().message);
-  bool all = options->Has("--all"), json = options->Get("--output") == "json";
+  auto output = OutputOf(*options, {"text", "json"});
+  if (!output) return UsageError(kName, output.error().message);
+  bool all = options->Has("--all"), json = *output == "json";
   if (options->arguments.empty() != all) {
     return UsageError(kName, "give ids of decisions, or --all");
   }

@@ -5,6 +5,7 @@
 #include "agent/base/text.h"
 #include "agent/cli/command.h"
 #include "agent/cli/history_source.h"
+#include "agent/cli/output.h"
 #include "agent/cli/system_clock.h"
 #include "agent/history/reports.h"
 
@@ -13,28 +14,39 @@ namespace {
 
 constexpr std::string_view kName = "stats";
 constexpr std::string_view kHelp =
-    R"(usage: rollguard stats --history ADDRESS [--since TIME] [--by guard] [-o json]
+    R"(usage: rollguard stats [--since TIME] [--by guard]
 
 How releases go: deployment frequency, change failure rate, time to restore (from the trigger's
 beginning until traffic was off the bad revision), lead time (from the commit-time annotation), and
 for each rule and alert how often the trigger went away after the rollback.
 
 options:
-  --history ADDRESS    the agent's history.db, or postgres://USER@HOST/NAME
-  --config FILE        the agent's configuration: the history that it names
+  --server URL         the agent that is asked ($ROLLGUARD_SERVER; http://127.0.0.1:9442)
+  --token-file FILE    bearer token ($ROLLGUARD_TOKEN_FILE, $ROLLGUARD_TOKEN)
+  --ca-file FILE       trust this CA and no other ($ROLLGUARD_CA_FILE)
+  --history ADDRESS    no agent: its history.db, or postgres://USER@HOST/NAME
+  --config FILE        no agent: the history that its configuration names
   --guard NS/NAME      of this guard
   --since TIME         from here on (30d)
   --until TIME         up to here (now)
   --by guard           one report for each guard
-  -o json              for machines
+  -o text|json|yaml
 
-exit code: 0 told, 1 the history cannot be read, 2 wrong usage
+exit code: 0 told, 1 the agent refused or is away, or the history cannot be read, 2 wrong usage
 
-example:
+examples:
+  rollguard stats --since 7d
   rollguard stats --history /var/lib/rollguard/history.db --since 90d --by guard
 )";
 
 constexpr size_t kMaxReleases = 1'000'000;
+constexpr Duration kLongestRelease = std::chrono::hours(24 * 90);
+
+// "2026-11-02 10:00"
+std::string DayOf(Time time) {
+  std::string text = FormatRfc3339(time);
+  return StrCat(text.substr(0, 10), " ", text.substr(11, 5));
+}
 
 std::string Share(const std::optional<double>& value) {
   return value ? Format("%.1f %%", *value * 100) : "unknown";
@@ -80,37 +92,31 @@ void Print(const std::string& title, const history::Dora& d) {
   }
 }
 
-int Show(const std::vector<ReleaseRow>& rows, Time since, Time until, const Options& options) {
-  bool json = options.Get("--output") == "json";
-  if (options.Get("--by") == "guard") {
-    Json out = Json::Obj();
-    for (const auto& [guard, report] : history::ReportByGuard(rows, since, until)) {
-      if (json) {
-        out.Set(guard, history::ToJson(report));
-      } else {
-        Print(guard, report);
-      }
-    }
-    if (json) std::puts(out.Dump(2).c_str());
-    return kOk;
+void Show(const std::vector<ReleaseRow>& rows, Time since, Time until, bool by_guard,
+          const std::string& output) {
+  if (!by_guard) {
+    history::Dora report = history::Report(rows, since, until);
+    if (!PrintAs(history::ToJson(report), output))
+      Print(StrCat(DayOf(since), " to ", DayOf(until)), report);
+    return;
   }
-  history::Dora report = history::Report(rows, since, until);
-  if (json) {
-    std::puts(history::ToJson(report).Dump(2).c_str());
-  } else {
-    Print(StrCat(FormatRfc3339(since), " to ", FormatRfc3339(until)), report);
-  }
-  return kOk;
+  auto reports = history::ReportByGuard(rows, since, until);
+  Json all = Json::Obj();
+  for (const auto& [guard, report] : reports) all.Set(guard, history::ToJson(report));
+  if (PrintAs(all, output)) return;
+  for (const auto& [guard, report] : reports) Print(guard, report);
+  if (reports.empty()) std::fputs("no releases ended in that time\n", stderr);
 }
 
 int Run(std::span<const std::string_view> args) {
-  auto options = ParseOptions(
-      args, {{"--history", "--config", "--output", "--guard", "--since", "--until", "--by"}, {}});
+  auto options = ParseOptions(args, {HistoryValues({"--guard", "--since", "--until", "--by"}), {}});
   if (!options) return UsageError(kName, options.error().message);
   if (!options->arguments.empty())
     return UsageError(kName, StrCat("unexpected argument ", Quote(options->arguments[0])));
   if (options->Has("--by") && options->Get("--by") != "guard")
     return UsageError(kName, "--by is guard");
+  auto output = OutputOf(*options, {"text", "json", "yaml"});
+  if (!output) return UsageError(kName, output.error().message);
   auto filter = FilterOf(*options, kMaxReleases);
   if (!filter) return UsageError(kName, filter.error().message);
   Time until = filter->until.value_or(SystemClock().Now());
@@ -118,9 +124,11 @@ int Run(std::span<const std::string_view> args) {
   auto history = OpenHistory(*options);
   if (!history) return Fail(kName, history.error().message);
   // A release counts when it ended; it may have begun long before.
-  auto rows = (*history)->Releases({.guard = filter->guard, .limit = kMaxReleases});
+  auto rows = (*history)->Releases(
+      {.guard = filter->guard, .since = since - kLongestRelease, .limit = kMaxReleases});
   if (!rows) return Fail(kName, rows.error().message);
-  return Show(*rows, since, until, *options);
+  Show(*rows, since, until, options->Has("--by"), *output);
+  return kOk;
 }
 
 }  // namespace

@@ -5,10 +5,10 @@
 #include "agent/base/text.h"
 #include "agent/cli/command.h"
 #include "agent/cli/guard_text.h"
+#include "agent/cli/output.h"
 #include "agent/cli/remote.h"
 #include "agent/cli/system_clock.h"
 #include "agent/cli/table.h"
-#include "agent/cli/yaml_text.h"
 
 namespace rollguard::cli {
 namespace {
@@ -38,20 +38,14 @@ int Run(std::span<const std::string_view> args) {
   auto options = ParseOptions(args, {RemoteValues(), {}});
   if (!options) return UsageError(kName, options.error().message);
   if (options->arguments.size() != 1) return UsageError(kName, "name one guard");
+  auto output = OutputOf(*options, {"text", "json", "yaml"});
+  if (!output) return UsageError(kName, output.error().message);
   auto remote = Remote::Open(*options);
   if (!remote) return UsageError(kName, remote.error().message);
   auto guard = (*remote)->Get(GuardPath(GuardId(*options, options->arguments[0])));
   if (!guard) return Fail(kName, guard.error().message);
-  const std::string output = options->Get("--output", "text");
-  if (output == "json") {
-    std::puts(guard->Dump(2).c_str());
-  } else if (output == "yaml") {
-    std::fputs(ToYaml(*guard).c_str(), stdout);
-  } else if (output == "text") {
+  if (!PrintAs(*guard, *output))
     std::fputs(StatusText(*guard, {ScreenWidth(), Colours(), SystemClock().Now()}).c_str(), stdout);
-  } else {
-    return UsageError(kName, StrCat("-o ", output, " is not known; text, json or yaml"));
-  }
   return kOk;
 }
 

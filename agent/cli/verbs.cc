@@ -5,7 +5,9 @@
 #include <cstdio>
 
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 #include "agent/cli/command.h"
+#include "agent/cli/output.h"
 #include "agent/cli/remote.h"
 
 namespace rollguard::cli {
@@ -34,16 +36,15 @@ int Tell(const Verb& verb, std::span<const std::string_view> args) {
   auto options = ParseOptions(args, {values, switches});
   if (!options) return UsageError(verb.word, options.error().message);
   if (options->arguments.size() != 1) return UsageError(verb.word, "name one guard");
+  auto output = OutputOf(*options, {"text", "json", "yaml"});
+  if (!output) return UsageError(verb.word, output.error().message);
   auto remote = Remote::Open(*options);
   if (!remote) return UsageError(verb.word, remote.error().message);
   const std::string id = GuardId(*options, options->arguments[0]);
   auto answer = (*remote)->Post(StrCat(GuardPath(id), "/", verb.word), BodyOf(verb, *options));
   if (!answer) return Fail(verb.word, answer.error().message);
-  if (options->Get("--output") == "json") {
-    std::puts(answer->Dump(2).c_str());
-  } else {
-    std::puts(StrCat(id, ": ", answer->At("message").Str()).c_str());
-  }
+  if (!PrintAs(*answer, *output))
+    std::puts(StrCat(id, ": ", TidyNumbers(answer->At("message").Str())).c_str());
   return kOk;
 }
 
@@ -60,7 +61,7 @@ int Run(std::span<const std::string_view> args) {
 
 #define ROLLGUARD_VERB_OPTIONS                                                      \
   "  --reason TEXT       is shown with the decision and kept in the audit\n"        \
-  "  -o json             the agent's answer\n"                                      \
+  "  -o text|json|yaml   json, yaml: the agent's answer\n"                          \
   "  --server URL        the agent ($ROLLGUARD_SERVER; http://127.0.0.1:9442)\n"    \
   "  --token-file FILE   bearer token ($ROLLGUARD_TOKEN_FILE, $ROLLGUARD_TOKEN)\n"  \
   "  --ca-file FILE      trust this CA and no other ($ROLLGUARD_CA_FILE)\n"         \

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 #include "agent/cli/command.h"
 #include "agent/cli/guard_text.h"
 #include "agent/cli/remote.h"
@@ -48,7 +49,7 @@ class Inbox {
  public:
   void Put(const RemoteEvent& event) {
     std::lock_guard lock(mutex_);
-    if (event.type == "decision") words_.push_back(event.data.At("words").Str());
+    if (event.type == "decision") words_.push_back(TidyNumbers(event.data.At("words").Str()));
     news_ = true;
     wake_.notify_one();
   }

@@ -163,6 +163,75 @@ TEST_CASE("watch ends with the release: 0 when promoted, 1 when not", "[cli][rem
   CHECK(Call({"watch", "shop/other", "--server", agent.url()}).code == 1);
 }
 
+TEST_CASE("the history is read over REST: pages, explanations, figures, the audit",
+          "[cli][remote]") {
+  Agent agent;
+  const std::string release = R"({"id": "r-7", "guard": "shop/checkout", "strategy": "canary",
+    "revision": "bbb222", "previous": "aaa111", "startedAt": "2026-01-01T10:00:00Z",
+    "endedAt": "2026-01-01T10:05:00Z", "outcome": "rolled_back", "trigger": "HighErrorRate",
+    "triggerKind": "rule", "triggerAt": "2026-01-01T10:03:00Z", "safeAt": "2026-01-01T10:03:30Z",
+    "right": true})";
+  agent.On("/api/v1/releases", {{200, StrCat("{\"items\": [", release, "], \"next\": \"more\"}")},
+                                {200, StrCat("{\"items\": [", release, "]}")}});
+  agent.On("/api/v1/releases/r-7", {{200, StrCat("{\"release\": ", release, "}")}});
+  agent.On("/api/v1/history", {{200, R"({"items": [{"seq": 3, "kind": "decision", "id": "d-1",
+    "at": "2026-01-01T10:03:00Z", "guard": "shop/checkout", "release": "r-7", "actor": "rollguard",
+    "body": {"verdict": "rollback", "reason": "HighErrorRate: 0.0523412341 > 0.01", "weight": 20,
+      "given": "cafe"}}]})"}});
+  agent.On("/api/v1/decisions/d-1/given", {{404, R"({"title": "Not Found", "detail": "gone"})"}});
+  agent.On("/api/v1/audit", {{200, R"({"verifiedAt": "2026-01-01T10:03:00Z", "rows": 9,
+    "givens": 2, "breaks": []})"},
+                             {200, R"({"verifiedAt": "2026-01-01T10:03:00Z", "rows": 9,
+    "givens": 2, "breaks": ["row 4 of chain a: its content was changed"]})"}});
+  Outcome list = Call({"history", "--server", agent.url(), "--guard", "shop/checkout"});
+  CHECK(list.code == 0);
+  CHECK(Has(list.out, "2026-01-01 10:00:00   shop/checkout   r-7       rolled_back   5m"));
+  CHECK(Has(list.out, "HighErrorRate (rule)"));
+  CHECK(agent.asked()[0].target == "/api/v1/releases?guard=shop/checkout&limit=50");
+  CHECK(Has(agent.asked()[1].target, "&limit=49&continue=more"));
+  Outcome decisions = Call({"history", "decisions", "--server", agent.url()});
+  CHECK(Has(decisions.out, "HighErrorRate: 0.05234 > 0.01"));
+  Outcome told = Call({"explain", "d-1", "--server", agent.url()});
+  CHECK(told.code == 0);
+  CHECK(Has(told.out, "HighErrorRate: 0.05234 > 0.01"));
+  CHECK(Has(told.out, "safe after 30s"));
+  CHECK(Has(told.out, "it cannot be replayed"));
+  CHECK(Has(Call({"explain", "d-1", "-o", "yaml", "--server", agent.url()}).out, "0.0523412341"));
+  Outcome stats = Call({"stats", "--server", agent.url(), "--since", "2026-01-01T00:00:00Z",
+                        "--until", "2026-01-02T00:00:00Z", "-o", "json"});
+  CHECK(stats.code == 0);
+  CHECK(Has(stats.out, "\"rolledBack\": 1"));
+  CHECK(Call({"audit", "verify", "--server", agent.url()}).code == 0);
+  Outcome broken = Call({"audit", "verify", "--server", agent.url()});
+  CHECK(broken.code == 1);
+  CHECK(Has(broken.out, "row 4 of chain a"));
+  CHECK(Call({"history", "-o", "xml", "--server", agent.url()}).code == 2);
+  CHECK(Call({"history", "decisionz", "--server", agent.url()}).code == 2);
+}
+
+TEST_CASE("what could not be told is listed, tried again and forgotten", "[cli][remote]") {
+  Agent agent;
+  agent.On("/api/v1/notifications", {{200, R"({"channels": [{"name": "oncall", "kind": "slack",
+    "waiting": 0, "sent": 4, "failedAttempts": 8, "deadLetters": 1, "lastError": "no such webhook"}],
+    "deadLetters": [{"id": "ab12", "at": "2026-01-01T10:00:00Z", "channel": "oncall", "attempts": 8,
+    "error": "no such webhook", "notice": {"namespace": "shop", "guard": "checkout",
+    "event": "rolledBack"}}]})"}});
+  agent.On("/api/v1/notifications/dead-letters/ab12/retry",
+           {{200, R"({"id": "ab12", "message": "told again to oncall"})"}});
+  agent.On("/api/v1/notifications/dead-letters/ab12/discard",
+           {{200, R"({"id": "ab12", "message": "forgotten"})"}});
+  CHECK(Has(Call({"get", "channels", "--server", agent.url()}).out, "oncall    slack"));
+  CHECK(Has(Call({"get", "dead-letters", "--server", agent.url()}).out, "shop/checkout"));
+  CHECK(Call({"notices", "retry", "ab12", "--server", agent.url()}).out ==
+        "ab12: told again to oncall\n");
+  CHECK(Call({"notices", "discard", "--all", "--server", agent.url()}).out == "ab12: forgotten\n");
+  CHECK(Call({"notices", "retry", "--server", agent.url()}).code == 2);
+  CHECK(Call({"notices", "retry", "zz", "--server", agent.url()}).code == 1);
+  CHECK(Call({"notices", "--server", agent.url()}).code == 2);
+  CHECK(Call({"get", "channels", "--limit", "5", "--server", agent.url()}).code == 2);
+  CHECK(Call({"get", "rules", "--state", "held", "--server", agent.url()}).code == 2);
+}
+
 TEST_CASE("an agent that is away, and a server that is none, are said so", "[cli][remote]") {
   Agent agent;
   agent.On("/api/v1/guards", {{200, "<html>hello</html>"}});
