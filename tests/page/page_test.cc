@@ -226,21 +226,47 @@ TEST_CASE("a bad version's reason is seen, and history, alerts and rules can be 
   CHECK(browser.Await("return document.querySelector('.decisions li.rollback .signals') !== null"));
   scene.Show("rolled-back-by-rule");
   world.SendAlert("CheckoutBurning", "shop/checkout");
-  for (const char* view : {"history", "alerts", "rules"}) {
+  std::string letter = world.LoseNotice("shop/checkout", "checkout was rolled back");
+  for (const char* view : {"alerts", "rules", "notices", "history"}) {
     browser.Run(StrCat("location.hash = '#/", view, "'"));
+    std::string words = view == std::string("rules") ? "HighErrorRate" : "checkout";
+    REQUIRE(scene.Sees(words));
     REQUIRE(browser.Await("return document.querySelector('main table') !== null"));
     scene.Show(view);
   }
-  CHECK(scene.Sees("HighErrorRate"));
+  // What was measured is kept with the release, long after it has ended.
+  browser.Click("main tbody th a");
+  REQUIRE(scene.Sees("Taken back for Error"));
+  REQUIRE(browser.Await("return document.querySelectorAll('.chart svg').length >= 1"));
+  CHECK(browser.Await("return document.querySelectorAll('.chart .line.candidate').length >= 1"));
+  scene.Show("release-of-the-past");
+  // What could not be told is tried once more, in vain, and forgotten.
+  browser.Run("location.hash = '#/notices'");
+  REQUIRE(scene.Sees("no such webhook"));
+  browser.Click(StrCat("[data-key='retry-", letter, "']"));
+  CHECK(scene.Sees("told again to oncall"));
+  REQUIRE(browser.Await(
+      StrCat("const b = document.querySelector('[data-key^=discard-]'); return b !== null && "
+             "b.dataset.key !== 'discard-",
+             letter, "'")));
+  browser.Click("[data-key^='discard-']");
+  REQUIRE(browser.Await("return document.getElementById('ask').open"));
+  browser.Click("#ask-yes");
+  CHECK(scene.Sees("Everything was told."));
   browser.Run("location.hash = '#/'");
   REQUIRE(browser.Await("return document.getElementById('f-text') !== null"));
   browser.Type("#f-text", "nothing like this");
   CHECK(scene.Sees("Nothing matches"));
+  scene.Show("nothing-matches");
   browser.Run(
       "document.documentElement.dataset.theme = 'dark'; "
       "document.querySelector('#fleet button').click(); location.hash = '#/g/shop/checkout'");
   REQUIRE(browser.Await("return document.getElementById('s-decisions') !== null"));
+  CHECK(browser.Run("return document.getElementById('f-text').value").Str().empty());
   scene.Show("dark");
+  browser.Run("location.hash = '#/history'");
+  REQUIRE(scene.Sees("change failure rate"));
+  scene.Show("dark-history");
   scene.CheckComplaints();
 }
 
@@ -272,6 +298,13 @@ TEST_CASE("who may not roll back sees what is lacking", "[page]") {
   CHECK(scene.Sees("you are in none of the groups that may approve"));
   scene.Show("refused");
   browser.Click("#ask-no");
+  // A button that the browser was talked into does not help: the agent decides.
+  browser.Run("document.querySelector('[data-key=\"act-Roll back\"]').disabled = false");
+  browser.Click("button[data-key='act-Roll back']");
+  REQUIRE(browser.Await("return document.getElementById('ask').open"));
+  browser.Click("#ask-yes");
+  CHECK(scene.Sees("may not rollback guards.rollguard.dev"));
+  browser.Click("#ask-no");
   CHECK(world.StateOf("shop/checkout") == "waiting");
   scene.CheckComplaints();
 }
@@ -293,9 +326,9 @@ TEST_CASE("the page is used with the keyboard alone", "[page]") {
                         .Str());
     if (order.back() == "shop/checkout") break;
   }
-  std::vector<std::string> want = {"skip",    "brand",  "fleet",      "history",      "alerts",
-                                   "rules",   "leave",  "theme",      "f-ns",         "f-team",
-                                   "f-state", "f-text", "pay/ledger", "shop/checkout"};
+  std::vector<std::string> want = {"skip",   "brand",   "fleet",  "history",    "alerts",
+                                   "rules",  "notices", "leave",  "theme",      "f-ns",
+                                   "f-team", "f-state", "f-text", "pay/ledger", "shop/checkout"};
   CHECK(order == want);
   browser.Press(kEnter);
   REQUIRE(browser.Await("return document.activeElement.id === 'detail-title'"));

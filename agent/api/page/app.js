@@ -50,10 +50,12 @@ function drawFleet() {
   const names = [...rows.values()].map((r) => `${r.namespace} ${r.team || ""}`).sort().join();
   if ($("filters").dataset.names !== names || !$("filters").childElementCount) {
     $("filters").dataset.names = names;
-    swap($("filters"), filterBar(rows.values(), () => { $("filters").dataset.names = ""; schedule(); }));
+    swap($("filters"), filterBar(rows.values(), refilter));
   }
-  list($("fleet"), rows, open.id, schedule);
+  list($("fleet"), rows, open.id, refilter);
 }
+
+const refilter = () => { $("filters").dataset.names = ""; schedule(); };
 
 function drawDetail() {
   const box = $("detail");
@@ -65,22 +67,24 @@ function drawDetail() {
   return detail(box, { ...open.data, said, redraw: schedule });
 }
 
-const PAGES = { history: pages.history, alerts: pages.alerts, rules: pages.rules };
+const PAGES = { history: pages.history, alerts: pages.alerts, rules: pages.rules, notices: pages.notices };
+const OPEN = { d: pages.decision, r: pages.release };  // one of them, by id
 let drawn = "";
 
 function draw() {
   const [name, ...rest] = view();
   for (const a of document.querySelectorAll("nav a")) {
-    const current = a.dataset.view === (name === "" || name === "g" ? "fleet" : name);
+    const current = a.dataset.view === ({ "": "fleet", g: "fleet", r: "history", d: "history" }[name] ?? name);
     if (current) a.setAttribute("aria-current", "page"); else a.removeAttribute("aria-current");
   }
-  if (PAGES[name] || name === "d") {
+  if (PAGES[name] || OPEN[name]) {
     if (drawn === location.hash) return;
     drawn = location.hash;
     main.classList.remove("with-detail");
     swap(main, h("p", { class: "note", role: "status" }, "Loading…"));
-    const page = name === "d" ? (box) => pages.decision(box, rest[0]) : PAGES[name];
-    page(main).catch((error) => swap(main, h("p", { class: "error", role: "alert" }, error.message)));
+    const page = OPEN[name] ? (box) => OPEN[name](box, decodeURIComponent(rest[0] || ""), { said }) : PAGES[name];
+    page(main, { said }).then(() => main.querySelector("h1")?.focus({ preventScroll: true }),
+      (error) => swap(main, h("h1", { tabindex: "-1" }, "This could not be shown"), h("p", { class: "error", role: "alert" }, error.message), h("p", {}, h("a", { href: "#/" }, "Back to the fleet"))));
     return;
   }
   drawn = "";
@@ -231,6 +235,7 @@ theme();
 $("leave").onclick = () => leave("");
 session.whenExpired(() => { if (me.name && !$("login").open) leave("The token is not accepted any more. Log in again."); });
 addEventListener("hashchange", route);
+addEventListener("resize", schedule);
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && open.id && !document.querySelector("dialog[open]")) location.hash = "#/";
 });

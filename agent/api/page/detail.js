@@ -2,7 +2,7 @@
 // One guard: where its release is, why, and what can be done.
 
 import { ago, clock, h, left, number, span, swap, tidy, time, words } from "./dom.js";
-import { scoreChart, signalChart } from "./charts.js";
+import { scoreChart, signalChart, spark } from "./charts.js";
 import { confirm } from "./dialogs.js";
 import { get, post } from "./session.js";
 import { blindBadge, stateBadge, verdictBadge } from "./words.js";
@@ -49,26 +49,39 @@ function stepLine(step) {
       step.state === "current" && step.endsAt ? h("small", { class: "num" }, ` ${left(step.endsAt)} left`) : ""));
 }
 
+const LONG_TRACK = 7;
+
+// Where the release is; at rest the steps of the next one are out of the way.
 function track(guard) {
   const s = guard.summary;
-  if (!guard.steps.length) return h("p", { class: "note" }, `Strategy ${s.strategy}: no steps; rules watch it from the first pod to the end of the bake.`);
-  return h("ol", { class: "track" }, guard.steps.map(stepLine));
+  const now = guard.reasons.filter((r) => r && r !== s.reason);
+  const note = now.length ? h("p", { class: "note" }, `Now: ${tidy(now.join("; "))}`) : null;
+  if (!guard.steps.length) {
+    return section("track", "Track", h("p", { class: "note" }, `Strategy ${s.strategy}: no steps; rules watch it from the first pod to the end of the bake.`), note);
+  }
+  const line = h("ol", { class: guard.steps.length > LONG_TRACK ? "track long" : "track" }, guard.steps.map(stepLine));
+  if (s.release) return section("track", "Track", line, note);
+  return [note, h("details", { "data-key": "steps", class: "aside" }, h("summary", {}, `Steps of the next release (${guard.steps.length})`), line)];
 }
 
-function mattersMost(guard, set) {
+// The signal to draw: what a person picked, what is loudest, what took the release back, what compares.
+function mattersMost(key, evidence, set) {
   const names = set.signals.map((s) => s.name);
-  if (chosenFor === guard.summary.id && names.includes(chosen)) return chosen;
-  const loud = guard.evidence.find((e) => e.state !== "ok" && names.includes(e.name));
+  if (chosenFor === key && names.includes(chosen)) return chosen;
+  const loud = evidence.find((e) => e.state !== "ok" && names.includes(e.name));
+  const back = set.marks.findLast((m) => m.verdict === "rollback");
+  const blamed = back && names.find((name) => back.reason.includes(name));
+  if (!loud && blamed) return blamed;
   const compared = set.signals.find((s) => s.points.some((p) => typeof p.stable === "number"));
   return loud ? loud.name : compared ? compared.name : names[0];
 }
 
-function charts(guard, set, redraw) {
+export function charts(key, evidence, set, redraw) {
   if (!set || (!set.signals.length && !set.weight.length)) return h("p", { class: "note" }, "Nothing was measured yet. Rules are asked while a release runs.");
-  const name = mattersMost(guard, set);
+  const name = mattersMost(key, evidence, set);
   const signal = set.signals.find((s) => s.name === name);
   const pick = set.signals.length > 1 && h("label", { class: "pick", for: "signal" }, h("span", {}, "Measurement"),
-    h("select", { id: "signal", "data-key": "signal", on: { change: (e) => { chosen = e.target.value; chosenFor = guard.summary.id; redraw(); } } },
+    h("select", { id: "signal", "data-key": "signal", on: { change: (e) => { chosen = e.target.value; chosenFor = key; redraw(); } } },
       set.signals.map((s) => h("option", { value: s.name, selected: s.name === name }, s.name))));
   return [pick, signal ? signalChart(set, signal) : null, scoreChart(set)];
 }
@@ -85,26 +98,42 @@ function towards(e) {
   if (typeof e.e !== "number" || !e.eLimit) return null;
   const share = Math.min(1, Math.max(0, Math.log(Math.max(e.e, 1)) / Math.log(e.eLimit)));
   return h("span", { class: "meter" }, h("meter", { min: 0, max: 1, value: share.toFixed(3), "aria-label": `evidence ${number(e.e)}, acts at ${number(e.eLimit)}` }),
-    h("small", { class: "num" }, `E ${number(e.e)} of ${number(e.eLimit)}`));
+    h("small", { class: "num" }, `E ${e.e < 0.01 ? "below 0.01" : number(e.e)} of ${number(e.eLimit)}`));
 }
 
-function evidenceRow(e, said) {
+const RECENT = 24;
+
+// The last values of what stands in the row, from the charts' lines.
+function trend(e, set) {
+  const line = set?.signals.find((s) => s.name === e.name);
+  const values = (line?.points || []).map((p) => p.candidate).filter((v) => typeof v === "number").slice(-RECENT);
+  return spark(values, `last ${values.length} values, from ${number(values[0])} to ${number(values[values.length - 1])}`);
+}
+
+function query(e, said) {
+  if (!e.query) return h("small", {}, tidy(e.reason));
+  return h("details", { "data-key": `q-${e.source}-${e.name}` }, h("summary", {}, "query"), h("code", {}, e.query),
+    h("p", { class: "tools" }, copyButton(e.query, said),
+      e.link && /^https?:/.test(e.link) ? h("a", { class: "plain", href: e.link, target: "_blank", rel: "noopener noreferrer" }, "open in Prometheus", h("span", { "aria-hidden": "true" }, " ↗")) : null));
+}
+
+function evidenceRow(e, set, said) {
   return h("tr", { class: e.state, "data-key": `e-${e.source}-${e.group || ""}-${e.name}` },
     h("th", { scope: "row" }, words(e.name), h("small", {}, [e.source, e.group].filter(Boolean).join(" · "))),
     h("td", { "data-label": "verdict" }, verdictBadge(e.state), e.since && e.state !== "ok" ? h("small", {}, ` since ${clock(e.since)}`) : ""),
-    h("td", { class: "num", "data-label": "value" }, e.text || number(e.value)),
+    h("td", { class: "num", "data-label": "value", title: tidy(e.reason) }, e.text || number(e.value)),
     h("td", { class: "num", "data-label": "limit" }, limitOf(e), towards(e)),
+    h("td", { "data-label": "trend" }, trend(e, set)),
     h("td", { "data-label": "does" }, e.action || "", e.severity ? h("small", {}, ` ${e.severity}`) : ""),
-    h("td", { class: "query" },
-      e.query ? h("details", { "data-key": `q-${e.source}-${e.name}` }, h("summary", {}, "query"), h("code", {}, e.query), copyButton(e.query, said)) : h("small", {}, tidy(e.reason))));
+    h("td", { class: "query" }, query(e, said)));
 }
 
-function evidence(guard, said) {
+function evidence(guard, set, said) {
   if (!guard.evidence.length) return h("p", { class: "note" }, "Nothing is measured now: rules, checks and alerts show here while a release runs. What a decision was taken on stands below.");
-  const heads = ["signal", "verdict", "value", "limit", "does", "query"];
+  const heads = ["signal", "verdict", "value", "limit", "trend", "does", "query"];
   return h("table", { class: "evidence" }, h("caption", { class: "hidden" }, "Evidence"),
     h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))),
-    h("tbody", {}, guard.evidence.map((e) => evidenceRow(e, said))));
+    h("tbody", {}, guard.evidence.map((e) => evidenceRow(e, set, said))));
 }
 
 function comparison(guard) {
@@ -120,7 +149,7 @@ function comparison(guard) {
     }))));
 }
 
-function decisionLine(d) {
+export function decisionLine(d) {
   const load = async (box) => {
     if (box.childElementCount) return;
     try {
@@ -145,7 +174,8 @@ export function decisionRecord(d) {
   d.changes?.length ? h("ul", { class: "changes" }, d.changes.map((c) => h("li", {}, h("code", {}, c)))) : null];
 }
 
-const section = (id, title, ...body) => h("section", { "aria-labelledby": `s-${id}` }, h("h3", { id: `s-${id}` }, title), body);
+export const section = (id, title, ...body) => part("h3", id, title, ...body);
+export const part = (heading, id, title, ...body) => h("section", { "aria-labelledby": `s-${id}` }, h(heading, { id: `s-${id}` }, title), body);
 
 function more(guard) {
   const rows = [];
@@ -181,12 +211,12 @@ export function detail(box, { guard, series, alerts, me, said, redraw }) {
       s.release ? h("span", {}, h("span", { class: "rev" }, `${s.stable} → ${s.candidate}`), h("b", { class: "num" }, ` ${s.weight} %`)) : h("span", { class: "rev" }, s.stable),
       s.estimatedCompletion && s.release ? h("span", { class: "num" }, `${left(s.estimatedCompletion)} left`) : "",
       s.startedAt ? h("small", {}, `began ${ago(s.startedAt)}`) : ""),
-    h("p", { class: "why" }, tidy(s.reason)),
+    guard.approval || !s.reason ? null : h("p", { class: "why" }, tidy(s.reason)),
     approval(guard),
     actions(guard, me, said),
-    section("track", "Track", track(guard), guard.reasons.length ? h("p", { class: "note" }, `Now: ${tidy(guard.reasons.join("; "))}`) : null),
-    section("charts", "Measurements", charts(guard, series, redraw)),
-    section("evidence", "Evidence", evidence(guard, said)),
+    track(guard),
+    section("charts", "Measurements", charts(s.id, guard.evidence, series, redraw)),
+    section("evidence", "Evidence", evidence(guard, series, said)),
     comparison(guard),
     alertsPart(alerts),
     section("decisions", "Decisions", guard.decisions.length ? h("ul", { class: "decisions" }, guard.decisions.map(decisionLine)) : h("p", { class: "note" }, "None yet.")),

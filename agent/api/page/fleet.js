@@ -98,11 +98,29 @@ export function filterBar(rows, redraw) {
         on: { input: (e) => set("text")(e.target.value) } })));
 }
 
+const EXAMPLE = `kubectl apply -f - <<'EOF'
+apiVersion: rollguard.dev/v1alpha1
+kind: Guard
+metadata:
+  name: checkout
+  namespace: shop
+spec:
+  target:
+    apiVersion: apps/v1
+    kind: Deployment
+    name: checkout
+  mode: observe
+  strategy:
+    rolling: {}
+  rollback:
+    rules: [http-golden-signals]
+EOF`;
+
 function nothing(rows, redraw) {
   if (rows.size === 0) {
     return h("div", { class: "empty" }, h("h2", {}, "No guards yet"),
       h("p", {}, "A guard watches the releases of one workload. Try:"),
-      h("pre", { tabindex: "0" }, "kubectl apply -f - <<'EOF'\napiVersion: rollguard.dev/v1alpha1\nkind: Guard\nmetadata: {name: checkout, namespace: shop}\nspec:\n  target: {apiVersion: apps/v1, kind: Deployment, name: checkout}\n  mode: observe\n  strategy: {rolling: {}}\n  rollback: {rules: [http-golden-signals]}\nEOF"),
+      h("pre", { tabindex: "0" }, EXAMPLE),
       h("p", {}, "It appears here within a second. ", h("code", {}, "mode: observe"), " changes nothing in the cluster."));
   }
   return h("div", { class: "empty" }, h("h2", {}, "Nothing matches"),

@@ -40,6 +40,7 @@ export const stateNames = () => Object.entries(STATES).map(([key, entry]) => [ke
 export const isMoving = (state) =>
   ["held", "rollingBack", "verifying", "waiting", "paused", "releasing", "promoting", "baking"].includes(state);
 
+export const alertBadge = (status) => badge(status === "firing" ? ["✕", "firing", "bad"] : ["●", status, "good"]);
 const OUTCOMES = { promoted: ["●", "promoted", "good"], rolled_back: ["✕", "rolled back", "bad"], rolledBack: ["✕", "rolled back", "bad"] };
 export const outcomeBadge = (outcome) =>
   badge(outcome ? OUTCOMES[outcome] || ["○", outcome, "rest"] : ["▶", "running", "go"]);
