@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "agent/base/secret_line.h"
 #include "agent/base/text.h"
 
 namespace rollguard {
@@ -89,8 +90,9 @@ std::string Render(const Diagnostic& d, std::string_view source) {
   out += d.severity == Severity::kError ? "error: " : "warning: ";
   out += d.message + "\n";
   if (d.span.line == 0) return out;
+  const bool secret = d.context == kSecretLine;
   std::string_view line = LineOf(source, d.span.line);
-  if (!line.empty() && line.size() <= kMaxShownLine && IsShowable(line)) {
+  if (!secret && !line.empty() && line.size() <= kMaxShownLine && IsShowable(line)) {
     std::string number = Format("%5u", d.span.line);
     out += StrCat(number, " | ", line, "\n");
     out += StrCat(std::string(number.size(), ' '), " | ", Underline(line, d.span), "\n");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/base/secret_line.h"
 #include "agent/promql/parser.h"
 #include "agent/spec/analysis_template.h"
 #include "agent/spec/reader.h"
@@ -127,14 +128,37 @@ void CheckUrl(Context& context, SourceSpan at, std::string_view key, std::string
   size_t host = text.find("://");
   bool blank = text.find_first_of(" \t\r\n") != std::string_view::npos;
   if (!http || blank || host + 3 >= text.size() || text[host + 3] == '/') {
-    context.Error(at, StrCat(Quote(key), " must be a URL like https://host:port/path, not ",
-                             Quote(Abbreviate(text, 80))));
+    // What stands before an @ may be a password.
+    if (text.find('@') != std::string_view::npos) {
+      SecretError(context, at, StrCat(Quote(key), " must be a URL like https://host:port/path"));
+    } else {
+      context.Error(at, StrCat(Quote(key), " must be a URL like https://host:port/path, not ",
+                               Quote(Abbreviate(text, 80))));
+    }
     return;
   }
   std::string_view authority = text.substr(host + 3);
   authority = authority.substr(0, authority.find_first_of("/?#"));
   if (authority.find('@') != std::string_view::npos)
-    context.Error(at, StrCat(Quote(key), " must not carry a user name or password; name a file"));
+    SecretError(context, at,
+                StrCat(Quote(key), " must not carry a user name or password; name a file"));
+}
+
+void CheckNoPassword(Context& context, SourceSpan at, std::string_view url,
+                     std::string_view instead) {
+  size_t host = url.find("://");
+  host = host == std::string_view::npos ? 0 : host + 3;
+  const std::string_view user = url.substr(host, url.find_first_of("/?#", host) - host);
+  const size_t end = user.rfind('@');
+  const bool in_user = end != std::string_view::npos && user.find(':') < end;
+  // libpq takes it as a parameter and as a word, too.
+  if (in_user || url.find("password=") != std::string_view::npos)
+    SecretError(context, at, StrCat("\"url\" must not carry a password; use ", instead));
+}
+
+void SecretError(Context& context, SourceSpan at, std::string message) {
+  context.diagnostics.Add({Severity::kError, std::string(context.file), at, std::move(message),
+                           std::string(kSecretLine)});
 }
 
 void CheckTemplateText(Context& context, const yaml::Node& node) {

@@ -35,8 +35,8 @@ void ReadEndpoint(Object& o, HttpEndpoint& out) {
     for (std::string_view secret : {"bearerToken", "password"}) {
       if (!a.Has(secret)) continue;
       a.Ignore(secret);
-      a.context().Error(a.KeySpan(secret),
-                        StrCat("secrets do not stand in the configuration; use ", secret, "File"));
+      SecretError(a.context(), a.KeySpan(secret),
+                  StrCat("secrets do not stand in the configuration; use ", secret, "File"));
     }
   });
   ReadTls(o, out.tls);
@@ -56,6 +56,7 @@ void ReadCluster(Object& o, ClusterConfig& out) {
 
 void ReadPrometheusSource(Object& o, PrometheusSource& out) {
   ReadEndpoint(o, out.endpoint);
+  o.Url("externalUrl", out.external_url, "Where browsers find it: the page's queries lead there.");
   o.Str("tenant", out.tenant, "Tenant for Mimir, Cortex or Thanos.");
   o.Str("tenantHeader", out.tenant_header, "The header it goes into (X-Scope-OrgID).");
   o.Int("concurrency", out.concurrency, "Requests at once (16).", 1, 200);
@@ -199,6 +200,8 @@ void ReadHistory(Object& o, HistoryConfig& out) {
     p.Str("url", out.postgres_url, "postgres://user@host/db without a password.");
     p.Str("urlFile", out.postgres_url_file, "File with the whole URL.");
     p.RequireOne("postgres", {"url", "urlFile"});
+    if (!p.describing() && p.Has("url"))
+      CheckNoPassword(p.context(), p.ValueSpan("url"), out.postgres_url, "urlFile");
   });
   o.AtMostOne({"sqlite", "postgres"});
   o.Obj("retention", "How long rows are kept.", [&](Object& r) {

@@ -80,9 +80,8 @@ void ReadPostgres(Object& o, PostgresCheck& out) {
   o.RequireOne("a postgres check", {"url", "urlFrom"});
   o.Str("query", out.query, "Must succeed (SELECT 1).");
   o.Share("maxPoolUse", out.max_pool_use, "Connections in use / max_connections (100%).");
-  size_t at = out.url.find('@');
-  if (at != std::string::npos && out.url.substr(0, at).find(':', 11) != std::string::npos)
-    o.Error("url", "\"url\" must not carry a password; use urlFrom");
+  if (!o.describing() && o.Has("url"))
+    CheckNoPassword(o.context(), o.ValueSpan("url"), out.url, "urlFrom");
 }
 
 void ReadExtract(Object& o, JourneyCheck::Extract& out) {

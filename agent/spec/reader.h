@@ -247,6 +247,11 @@ class Object {
 void CheckRegex(Context& context, const yaml::Node& at, std::string_view text);
 bool CheckDnsName(Context& context, SourceSpan at, std::string_view key, std::string_view text);
 void CheckUrl(Context& context, SourceSpan at, std::string_view key, std::string_view text);
+// A database's URL; `instead`: the key to name the secret with.
+void CheckNoPassword(Context& context, SourceSpan at, std::string_view url,
+                     std::string_view instead);
+// A problem of a line that holds a secret, which is not shown.
+void SecretError(Context& context, SourceSpan at, std::string message);
 // Parses PromQL with its variables left open and reports problems inside `node`.
 void CheckPromql(Context& context, const yaml::Node& node, Query& out);
 void CheckExpression(Context& context, const yaml::Node& node, Condition& out);
