@@ -158,8 +158,7 @@ void Controller::OnGuardGone(const std::string& id) {
   slot->gone = true;
   if (slot->timer != 0) ports_.timers->CancelTimer(slot->timer);
   slots_.erase(found);
-  std::erase_if(by_object_, [&](const auto& entry) { return entry.second == id; });
-  std::erase_if(by_workload_, [&](const auto& entry) { return entry.second == id; });
+  index_.Put(id, {});
   for (Sensor* sensor : parts_.sensors) sensor->Forget(id);
   for (Listener* listener : parts_.listeners) listener->Removed(id);
   for (auto& [command, answer] : slot->answered) answer({command, false, "the guard was deleted"});
@@ -205,28 +204,27 @@ void Controller::Parse(Slot& slot, const Json& object) {
 }
 
 void Controller::Reindex(const SlotPtr& slot) {
-  std::erase_if(by_object_, [&](const auto& entry) { return entry.second == slot->id; });
-  std::erase_if(by_workload_, [&](const auto& entry) { return entry.second == slot->id; });
-  if (slot->guard == nullptr) return;
-  const spec::Guard& guard = *slot->guard;
-  by_workload_.emplace(WorkloadKey(slot->ns, guard.target.name), slot->id);
-  by_workload_.emplace(WorkloadKey(slot->ns, release::CandidateName(guard)), slot->id);
-  by_object_.emplace(release::TargetId(guard).Text(), slot->id);
-  by_object_.emplace(release::CandidateId(guard).Text(), slot->id);
-  release::GuardState none;
-  for (const auto& id : release::WatchedObjects(guard, slot->state ? *slot->state : none)) {
-    by_object_.emplace(id.Text(), slot->id);
+  std::vector<std::string> keys;
+  if (slot->guard != nullptr) {
+    const spec::Guard& guard = *slot->guard;
+    keys.push_back(WorkloadKey(slot->ns, guard.target.name));
+    keys.push_back(WorkloadKey(slot->ns, release::CandidateName(guard)));
+    keys.push_back(release::TargetId(guard).Text());
+    keys.push_back(release::CandidateId(guard).Text());
+    release::GuardState none;
+    for (const auto& id : release::WatchedObjects(guard, slot->state ? *slot->state : none))
+      keys.push_back(id.Text());
   }
+  index_.Put(slot->id, keys);
 }
 
 void Controller::TouchDependents(const ResourceType& type, const Json& object) {
   std::string ns = object.At("metadata", "namespace").Str();
   std::string key = StrCat(type.kind, " ", ns, "/", object.At("metadata", "name").Str());
-  for (auto [at, end] = by_object_.equal_range(key); at != end; ++at) Touch(at->second);
-  for (const std::string& workload : WorkloadsOf(type, object)) {
-    for (auto [at, end] = by_workload_.equal_range(WorkloadKey(ns, workload)); at != end; ++at)
-      Touch(at->second);
-  }
+  auto touch = [this](const std::string& id) { Touch(id); };
+  index_.ForEach(key, touch);
+  for (const std::string& workload : WorkloadsOf(type, object))
+    index_.ForEach(WorkloadKey(ns, workload), touch);
   std::string guard = object.At("metadata", "labels", routing::kGuardLabel).Str();
   if (!guard.empty()) Touch(WorkloadKey(ns, guard));
 }

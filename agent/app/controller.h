@@ -18,6 +18,7 @@
 
 #include "agent/app/environments.h"
 #include "agent/app/executor.h"
+#include "agent/app/guard_index.h"
 #include "agent/app/mirror.h"
 #include "agent/app/ownership.h"
 #include "agent/app/peers.h"
@@ -162,8 +163,7 @@ class Controller {
   PeerIndex peers_;
   std::map<std::string, SlotPtr> slots_;
   // "kind ns/name" -> guards that look at that object; "ns/name" of workloads and siblings.
-  std::multimap<std::string, std::string> by_object_;
-  std::multimap<std::string, std::string> by_workload_;
+  GuardIndex index_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   uint64_t looks_ = 0;
   bool quiescing_ = false;
