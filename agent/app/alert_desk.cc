@@ -103,7 +103,7 @@ AlertReceipt AlertDesk::ReceiveOne(const alerts::Alert& alert) {
                        .received = clock_.Now(),
                        .disposition = alerts::Disposition::kUnmatched,
                        .matches = {}};
-  if (!dedupe_.Admit(alert)) {
+  if (!dedupe_.Admit(alert) && unkept_.erase(alert.EventKey()) == 0) {
     receipt.disposition = alerts::Disposition::kDuplicate;
     return receipt;
   }
@@ -116,6 +116,31 @@ AlertReceipt AlertDesk::ReceiveOne(const alerts::Alert& alert) {
   }
   TouchMatched(receipt.matches);
   return receipt;
+}
+
+void AlertDesk::Keep(const std::vector<AlertReceipt>& receipts, std::function<void(Status)> done) {
+  struct Batch {
+    size_t left = 1;  // this function itself
+    Status worst;
+    std::function<void(Status)> done;
+    void Count(const Status& status) {
+      if (!status) worst = status;
+      if (--left == 0) done(worst);
+    }
+  };
+  auto batch = std::make_shared<Batch>();
+  batch->done = std::move(done);
+  for (const AlertReceipt& receipt : receipts) {
+    for (const alerts::Match& match : receipt.matches) {
+      ++batch->left;
+      controller_->Keep(match.guard, receipt.alert,
+                        [this, batch, event = receipt.alert.EventKey()](const Status& kept) {
+                          if (!kept && unkept_.size() < kKeepReceipts) unkept_.insert(event);
+                          batch->Count(kept);
+                        });
+    }
+  }
+  batch->Count({});
 }
 
 std::vector<alerts::Alert> AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ class AlertDesk : public Sensor {
 
   // Takes alerts in and touches the guards they trigger. One receipt per alert, in order.
   std::vector<AlertReceipt> Receive(const std::vector<alerts::Alert>& alerts);
+  // What these receipts say survives this replica once `done` is told so; an alert for which it
+  // failed is taken in anew when it comes again.
+  void Keep(const std::vector<AlertReceipt>& receipts, std::function<void(Status)> done);
   // A poll's whole answer: what is suppressed stops counting, what has been gone from every answer
   // for `gone_after` has been resolved, what was not known is taken in and handed back.
   // `unprocessed`: there, but nothing is known of its silences yet.
@@ -73,6 +77,7 @@ class AlertDesk : public Sensor {
   Controller* controller_ = nullptr;
   alerts::Dedupe dedupe_;
   std::map<std::string, Firing> firing_;          // by fingerprint
+  std::set<std::string> unkept_;                  // events whose Keep failed
   std::map<std::string, double> evidence_;        // by guard: how bad its candidate looks
   std::map<std::string, int64_t> considered_;     // guard -> its generation
   std::map<std::string, std::string> releasing_;  // guard -> its release

@@ -145,7 +145,10 @@ void Controller::OnGuard(const Json& object) {
   }
   Parse(*slot, object);
   // Others need to know how far it is: alerts are correlated with every guard.
-  if (!slot->mine && !slot->busy) ReadState(*slot);
+  if (!slot->mine && !slot->busy) {
+    ReadState(*slot);
+    HearAnswers(*slot);
+  }
   Reindex(slot);
   // The echo of our own status write is no reason to look again.
   if (is_new || !ours) Schedule(slot, kSoon);
@@ -238,6 +241,10 @@ void Controller::Tell(const std::string& guard, release::Command command, Answer
   auto found = slots_.find(guard);
   if (found == slots_.end()) {
     answered({command.id, false, StrCat("there is no guard ", guard, " here")});
+    return;
+  }
+  if (!found->second->mine) {
+    AskOwner(found->second, command, std::move(answered));
     return;
   }
   found->second->answered[command.id] = std::move(answered);

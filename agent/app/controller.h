@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/alerts/alert.h"
 #include "agent/app/environments.h"
 #include "agent/app/executor.h"
 #include "agent/app/guard_index.h"
@@ -50,6 +51,8 @@ struct ControllerParts {
   std::function<bool(const std::string& guard)> owns;
   // Which of them this replica decides on; the others are only known. Null: all of them.
   Ownership* ownership = nullptr;
+  // Is given alerts that reached another replica and concern a guard of ours.
+  std::function<void(const alerts::Alert&)> inbox{};
 };
 
 // What people and pages see of one guard. A copy.
@@ -92,6 +95,11 @@ class Controller {
   using Answered = std::function<void(release::CommandAnswer)>;
   void Tell(const std::string& guard, release::Command command, Answered answered);
 
+  // Makes an alert that concerns the guard survive this replica: whoever decides on the guard next
+  // finds it. At once where there are no other replicas, and for a guard of ours that releases
+  // nothing.
+  void Keep(const std::string& guard, const alerts::Alert& alert, std::function<void(Status)> done);
+
   std::vector<std::string> GuardIds() const;
   std::optional<GuardSummary> Find(const std::string& guard) const;
   // Calls `visit` for every usable guard without copying.
@@ -122,6 +130,16 @@ class Controller {
   bool Outgrown(const SlotPtr& slot);
   bool Signed(const Slot& slot) const;
   void Sign(const Slot& slot, Json& status) const;
+
+  // What reaches the wrong replica (relay.cc).
+  void Hand(const Slot& slot, const std::string& key, Json entry, std::function<void(Status)> done);
+  void AskOwner(const SlotPtr& slot, const release::Command& command, Answered answered);
+  void HearAnswers(Slot& slot);
+  void TakeInbox(const SlotPtr& slot);
+  Json InboxAfter(const Slot& slot, const release::GuardState& state) const;
+  bool InboxMoves(const Slot& slot, const release::GuardState& state) const;
+  void InboxWritten(Slot& slot, bool written);
+  void HandOver(const SlotPtr& slot);
 
   // One look.
   void Schedule(const SlotPtr& slot, Duration delay);

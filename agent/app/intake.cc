@@ -22,6 +22,12 @@ struct Waiter {
     if (!status && !error) error = status.error();
     if (--left == 0) done.notify_all();
   }
+  Status Wait(const char* too_late) {
+    std::unique_lock lock(mutex);
+    if (!done.wait_for(lock, std::chrono::seconds(8), [this] { return left == 0; }))
+      return Error(ErrorCode::kTimeout, too_late);
+    return error ? Status(*error) : Status();
+  }
 };
 
 http::Response TryAgain(std::string_view why) {
@@ -62,13 +68,7 @@ Status Intake::MakeDurable(const std::vector<alerts::Alert>& alerts, const std::
                      .body = alerts::ToJson(alert)},
                     [waiter](Status status) { waiter->Count(status); });
   }
-  std::unique_lock lock(waiter->mutex);
-  bool answered =
-      waiter->done.wait_for(lock, std::chrono::seconds(8), [&] { return waiter->left == 0; });
-  if (!answered)
-    return Error(ErrorCode::kTimeout, "the history did not confirm the alerts in time");
-  if (waiter->error) return *waiter->error;
-  return {};
+  return waiter->Wait("the history did not confirm the alerts in time");
 }
 
 http::Response Intake::Accept(const alerts::Payload& payload, const std::string& actor) {
@@ -76,13 +76,19 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
   if (payload.alerts.empty()) return http::Response{.body = "{\"alerts\":[]}"};
   if (Status durable = MakeDurable(payload.alerts, actor); !durable)
     return TryAgain(durable.error().message);
-  auto receipts = loop_.Ask<std::vector<AlertReceipt>>([this, arrived, alerts = payload.alerts] {
-    auto received = desk_.Receive(alerts);
-    if (observer_) observer_(received, arrived);
-    return received;
-  });
+  auto kept = std::make_shared<Waiter>();
+  kept->left = 1;
+  auto receipts =
+      loop_.Ask<std::vector<AlertReceipt>>([this, arrived, kept, alerts = payload.alerts] {
+        auto received = desk_.Receive(alerts);
+        if (observer_) observer_(received, arrived);
+        desk_.Keep(received, [kept](const Status& status) { kept->Count(status); });
+        return received;
+      });
   if (!receipts)
     return TryAgain("the agent is too busy to decide; the alerts are recorded, send them again");
+  if (Status done = kept->Wait("the other replicas could not be told in time"); !done)
+    return TryAgain(done.error().message);
   Json list = Json::Arr();
   for (const AlertReceipt& receipt : *receipts) list.Push(ToJson(receipt));
   return http::Response{.body = Json::Obj({{"alerts", std::move(list)}}).Dump()};

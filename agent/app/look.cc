@@ -5,6 +5,7 @@
 #include "agent/base/json_patch.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
+#include "agent/release/status_patch.h"
 
 namespace rollguard::app {
 namespace {
@@ -60,6 +61,7 @@ void Controller::Look(const SlotPtr& slot) {
     Reindex(slot);
   }
   if (Outgrown(slot)) return;
+  TakeInbox(slot);
   if (!slot->has_finalizer && !slot->deleting && slot->guard->mode == spec::Mode::kEnforce) {
     AddFinalizer(slot);
     return;
@@ -96,7 +98,8 @@ bool Controller::MayGoBackUnseen(const Slot& slot) const {
 void Controller::Commit(const SlotPtr& slot, release::StepResult result,
                         release::Observation observation) {
   AnswerCommands(*slot, result.answers);
-  bool quiet = !result.state_changed && result.actions.empty();
+  const bool inbox_moves = InboxMoves(*slot, result.state);
+  bool quiet = !result.state_changed && result.actions.empty() && !inbox_moves;
   // Once it was let go only the news of its end is waited for.
   bool lets_go = result.finalized && slot->deleting && slot->has_finalizer;
   if (quiet && !lets_go) {
@@ -116,7 +119,8 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
     }
     CarryOut(slot, std::move(actions), finalized);
   };
-  if (!result.state_changed && (result.actions.empty() || Signed(*slot))) {
+  const bool told = result.actions.empty() || Signed(*slot);
+  if (!result.state_changed && !inbox_moves && told) {
     Follow(*slot, observation);
     carry_out({});
     return;
@@ -162,7 +166,14 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
   }
   Json status = release::ToJson(state);
   Sign(*slot, status);
-  Json patch = MakeMergePatch(slot->status.is_object() ? slot->status : Json::Obj(), status);
+  if (InboxMoves(*slot, state) || slot->status.At("inbox").size() > 0) {
+    if (Json inbox = InboxAfter(*slot, state); inbox.size() > 0)
+      status.Set("inbox", std::move(inbox));
+  }
+  for (auto& [key, kept] : slot->keep) kept.sent = true;
+  Json patch = release::StatusPatch(slot->status, status);
+  Json written = slot->status.is_object() ? slot->status : Json::Obj();
+  ApplyMergePatch(written, patch);
   ClusterRequest request;
   request.verb = Verb::kPatch;
   request.type = kube::resources::Guards();
@@ -173,16 +184,18 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
   request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version}})},
                             {"status", std::move(patch)}});
   ports_.cluster->Call(std::move(request),
-                       [slot, status = std::move(status), alive = std::weak_ptr(alive_),
+                       [this, slot, written = std::move(written), alive = std::weak_ptr(alive_),
                         done = std::move(done)](Expected<Json> answer) {
                          if (alive.expired()) return;
                          if (!answer) {
+                           InboxWritten(*slot, false);
                            done(answer.error());
                            return;
                          }
                          slot->resource_version = answer->At("metadata", "resourceVersion").Str();
                          slot->object = std::move(*answer);
-                         slot->status = status;
+                         slot->status = written;
+                         InboxWritten(*slot, true);
                          done({});
                        });
 }

@@ -368,9 +368,13 @@ std::vector<std::string> ShardKeeper::Replicas() const {
   return alive;
 }
 
-void KeepFor(ShardKeeper& keeper, Controller& controller) {
+void KeepFor(ShardKeeper& keeper, Controller& controller, std::function<void()> changed) {
   const int count = keeper.count();
-  keeper.Start({.changed = [&controller] { controller.OwnershipChanged(); },
+  keeper.Start({.changed =
+                    [&controller, changed = std::move(changed)] {
+                      controller.OwnershipChanged();
+                      if (changed) changed();
+                    },
                 .busy =
                     [&controller, count](int shard) {
                       return controller.Busy([shard, count](const std::string& guard) {

@@ -134,7 +134,8 @@ class ShardKeeper : public Ownership {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-// The keeper begins, for what that controller decides on; both end together.
-void KeepFor(ShardKeeper& keeper, Controller& controller);
+// The keeper begins, for what that controller decides on; both end together. `changed` is told
+// after the controller.
+void KeepFor(ShardKeeper& keeper, Controller& controller, std::function<void()> changed = {});
 
 }  // namespace rollguard::app

@@ -45,7 +45,8 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
       .analysis = &analysis_,
       .gates = &gates_,
       .owns = {},
-      .ownership = keeper_.get()};
+      .ownership = keeper_.get(),
+      .inbox = [this](const alerts::Alert& alert) { (void)alerts_.Receive({alert}); }};
   controller_ = std::make_unique<Controller>(std::move(ports), std::move(parts));
   alerts_.Attach(controller_.get());
   rules_.Attach(controller_.get());

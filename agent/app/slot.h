@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,17 @@ struct Controller::Slot {
   std::string refused_artifacts;                // why they were refused; empty: they were not
   std::vector<release::Command> commands;
   std::map<std::string, Answered> answered;
+  // Between replicas (relay.cc): alerts to be kept with our next write, entries of the inbox that
+  // were taken, answers to its commands, and what we asked the owner, by the inbox's keys.
+  struct Kept {
+    Json json;
+    bool sent = false;
+    std::vector<std::function<void(Status)>> done;
+  };
+  std::map<std::string, Kept> keep;
+  std::set<std::string> inbox_seen;
+  std::map<std::string, release::CommandAnswer> inbox_answers;
+  std::map<std::string, Answered> asked;
   std::vector<std::string> reasons;
   std::optional<Time> looked;
 

@@ -55,11 +55,8 @@ void Controller::Leave(const SlotPtr& slot) {
   for (Listener* listener : parts_.listeners) listener->LetGo(slot->id);
   slot->reasons.clear();
   slot->looked.reset();
-  auto waiting = std::exchange(slot->answered, {});
-  slot->commands.clear();
+  HandOver(slot);
   Refresh(*slot);
-  for (auto& [command, answer] : waiting)
-    answer({command, false, "the guard has moved to another replica: ask again"});
 }
 
 // The object as the watch has it.
@@ -76,7 +73,9 @@ void Controller::Refresh(Slot& slot) {
 }
 
 bool Controller::ReadState(Slot& slot) {
-  auto state = release::StateFromJson(slot.status);
+  // Somebody may have left something in the inbox before there was any state.
+  const bool written = slot.status.Find("phase") != nullptr;
+  auto state = release::StateFromJson(written ? slot.status : Json());
   if (!state) {
     slot.problem = StrCat("its status cannot be read: ", state.error().message);
     slot.state.reset();

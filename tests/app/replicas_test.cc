@@ -142,6 +142,78 @@ TEST_CASE("two replicas share the shards; when one dies the other finishes the r
   set.rig.CheckReplays();
 }
 
+// Starts two replicas and a release of checkout, and waits for traffic.
+std::string Releasing(Replicas& set) {
+  set.Start("agent-0");
+  set.Start("agent-1");
+  REQUIRE(set.Until([&] { return set.AllOwned() && set.Shards("agent-0") == 2; }, 1min));
+  REQUIRE(set.Until([&] { return set.State("checkout").phase == Phase::kIdle; }, 2min));
+  set.rig.Release("checkout", "v2");
+  REQUIRE(set.Until(
+      [&] {
+        auto state = set.State("checkout");
+        return state.release && state.release->weight >= 20;
+      },
+      5min));
+  return set.Owner("checkout");
+}
+
+TEST_CASE("an alert that reaches the other replica is kept and acted on by the owner") {
+  Replicas set({CanaryYaml("checkout")});
+  const std::string owner = Releasing(set);
+  auto& other = *set.all.at(owner == "agent-0" ? "agent-1" : "agent-0").agent;
+  auto receipts =
+      other.alerts().Receive({set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now())});
+  REQUIRE(receipts.at(0).matches.size() == 1);
+  std::optional<Status> kept;
+  other.alerts().Keep(receipts, [&](const Status& status) { kept = status; });
+  CHECK_FALSE(kept.has_value());  // not before it is in the cluster
+  REQUIRE(set.Until([&] { return kept.has_value(); }, 1s));
+  CHECK(kept->ok());
+  REQUIRE(set.Until([&] { return set.Count(Verdict::kRollBack) == 1; }, 2s));
+  REQUIRE(set.Until([&] { return set.State("checkout").last.has_value(); }, 10min));
+  CHECK(set.State("checkout").last->outcome == "rolledBack");
+  CHECK(set.status.At("inbox").is_null());  // cleared once the release was over
+  CHECK(set.Count(Verdict::kRollBack) == 1);
+}
+
+TEST_CASE("what the owner accepted outlives it") {
+  // The alert only pauses: nothing but the inbox tells the next owner of it.
+  Replicas set({CanaryYaml("checkout", "", "    onTrigger: approval\n")});
+  const std::string owner = Releasing(set);
+  auto& desk = set.OwnerOf("checkout").alerts();
+  auto receipts = desk.Receive({set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now())});
+  std::optional<Status> kept;
+  desk.Keep(receipts, [&](const Status& status) { kept = status; });
+  REQUIRE(set.Until([&] { return kept.has_value(); }, 1s));
+  CHECK(kept->ok());
+  (void)set.State("checkout");
+  CHECK(set.status.At("inbox").size() == 1);
+  set.Kill(owner);
+  REQUIRE(set.Until([&] { return set.AllOwned(); }, 1min));
+  CHECK(set.Until([&] { return set.OwnerOf("checkout").alerts().firing() == 1; }, 5s));
+}
+
+TEST_CASE("a person's command to the other replica is carried out by the owner, and answered") {
+  Replicas set({CanaryYaml("checkout")});
+  const std::string owner = Releasing(set);
+  auto& other = *set.all.at(owner == "agent-0" ? "agent-1" : "agent-0").agent;
+  release::Command command;
+  command.id = "call-1";
+  command.verb = release::Command::Verb::kRollBack;
+  command.actor = "ann";
+  command.at = set.rig.scheduler().Now();
+  std::optional<release::CommandAnswer> answer;
+  other.controller().Tell("shop/checkout", command,
+                          [&](const release::CommandAnswer& a) { answer = a; });
+  REQUIRE(set.Until([&] { return answer.has_value(); }, 5s));
+  INFO(answer->message);
+  CHECK(answer->accepted);
+  REQUIRE(set.Until([&] { return set.State("checkout").last.has_value(); }, 10min));
+  CHECK(set.State("checkout").last->outcome == "rolledBack");
+  CHECK(set.Count(Verdict::kRollBack) == 1);
+}
+
 TEST_CASE("a graceful stop hands over within a second, a newcomer gets its share") {
   Replicas set({CanaryYaml("checkout")});
   set.Start("agent-0");
