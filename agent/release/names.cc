@@ -85,6 +85,7 @@ routing::Tracks TracksOf(const spec::Guard& guard, const GuardState& state,
     // Both Deployments have one ReplicaSet each that counts; their hashes tell them apart.
     tracks.stable = {std::string(routing::kHashLabel), observation.target.pod_hash};
     tracks.candidate = {std::string(routing::kHashLabel), observation.candidate.pod_hash};
+    tracks.swapped = state.swapped;
     if (state.swapped) {
       std::swap(tracks.stable, tracks.candidate);
       std::swap(tracks.stable_service, tracks.candidate_service);

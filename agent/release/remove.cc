@@ -30,8 +30,8 @@ void Remove(Context& c) {
     c.out().finalized = true;
     return;
   }
-  if (c.plan.kind == Plan::Kind::kSibling && !c.tracks.roles_swap) {
-    if (RemoveCandidate(c) != Progress::kDone) return;
+  if (c.plan.kind == Plan::Kind::kSibling) {
+    if (!c.tracks.roles_swap && RemoveCandidate(c) != Progress::kDone) return;
     if (ApplyRest(c, routing::RestAfter::kRollback) == Progress::kWaiting) return;
   }
   if (!UnfloorHpa(c)) return;

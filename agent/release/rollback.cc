@@ -207,7 +207,8 @@ void RollBackSibling(Context& c) {
     c.Wake(*c.rel().stage_at + kPropagation);
     return;
   }
-  if (ApplyRest(c, routing::RestAfter::kRollback) != Progress::kDone) {
+  // Two Deployments: routes go on saying which of them holds production.
+  if (!c.tracks.roles_swap && ApplyRest(c, routing::RestAfter::kRollback) != Progress::kDone) {
     c.EditRelease().stage_at = c.obs.now;
     c.Wake(c.obs.now + kPropagation);
     return;

@@ -40,7 +40,7 @@ Progress ApplySplit(Context& c, const routing::Split& split, const std::string& 
 }
 
 Progress ApplyRest(Context& c, routing::RestAfter after) {
-  if (c.plan.kind != Plan::Kind::kSibling || c.tracks.roles_swap) return Progress::kDone;
+  if (c.plan.kind != Plan::Kind::kSibling) return Progress::kDone;
   return Carry(c, routing::PlanRest(c.plan.routing, c.tracks, after, c.view()),
                "routes return to what their owner wrote", std::nullopt);
 }

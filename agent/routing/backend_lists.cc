@@ -61,7 +61,7 @@ Json NewSplit(const spec::SmiRouting& s, const Tracks& t, const ObjectId& id, in
   Json backends =
       Json::Arr({Json::Obj({{"service", t.stable_service}, {"weight", 100 - candidate}}),
                  Json::Obj({{"service", t.CandidateService()}, {"weight", candidate}})});
-  Json spec = Json::Obj({{"service", s.root_service.empty() ? t.stable_service : s.root_service},
+  Json spec = Json::Obj({{"service", s.root_service.empty() ? t.FirstService() : s.root_service},
                          {"backends", std::move(backends)}});
   return Json::Obj({{"apiVersion", id.api_version},
                     {"kind", id.kind},
@@ -120,7 +120,13 @@ Status PlanRest(const spec::SmiRouting& s, const Tracks& t, const View& view, Ch
   const Json* current = view(id);
   if (current == nullptr) return {};
   if (CreatedFor(*current, t.guard)) {
-    AppendDelete(id, *current, out);
+    Json kept = *current;
+    DropMemo(kept);
+    if (t.swapped) {  // production comes through it
+      AppendPatch(id, *current, kept, out);
+    } else {
+      AppendDelete(id, *current, out);
+    }
     return {};
   }
   const Shape shape = ServiceShape("service", t.stable_service, t.CandidateService());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ingress controllers. NGINX: a second Ingress beside the owner's, which is not touched. ALB: one
+// Ingress controllers. NGINX: a second Ingress beside the owner's, which is not touched: it always
+// leads to the second Service, whose share it is when that one holds production. ALB: one
 // annotation of the owner's Ingress holds the forward action as JSON text.
 #include <algorithm>
 
@@ -17,15 +18,15 @@ ObjectId CanaryId(const std::string& name, const Tracks& t) {
   return IngressId(name + "-candidate", t);
 }
 
-// Points every backend of the stable Service at the candidate's; paths of other Services go.
+// Points every backend of the first Service at the second; paths of other Services go.
 bool RetargetPaths(Json& rule, const Tracks& t) {
   Json* http = rule.Find("http");
   Json* paths = http != nullptr ? http->Find("paths") : nullptr;
   if (paths == nullptr || !paths->is_array()) return false;
   std::erase_if(paths->items(), [&](const Json& path) {
-    return path.At("backend", "service", "name").Str() != t.stable_service;
+    return path.At("backend", "service", "name").Str() != t.FirstService();
   });
-  for (Json& path : paths->items()) path["backend"]["service"].Set("name", t.CandidateService());
+  for (Json& path : paths->items()) path["backend"]["service"].Set("name", t.SecondService());
   return paths->size() > 0;
 }
 
@@ -40,11 +41,16 @@ Json CanarySpec(const Json& owner, const Tracks& t) {
   return spec;
 }
 
+int64_t SecondShare(const Tracks& t, int64_t candidate) {
+  return t.swapped ? 100 - candidate : candidate;
+}
+
 // The canary annotations of a wish; the keys that are absent must be absent in the object.
-Json CanaryAnnotations(const spec::NginxRouting& s, const Split& split) {
+Json CanaryAnnotations(const spec::NginxRouting& s, const Tracks& t, const Split& split) {
   const std::string& prefix = s.annotation_prefix;
-  Json out = Json::Obj(
-      {{prefix + "/canary", "true"}, {prefix + "/canary-weight", std::to_string(split.candidate)}});
+  Json out =
+      Json::Obj({{prefix + "/canary", "true"},
+                 {prefix + "/canary-weight", std::to_string(SecondShare(t, split.candidate))}});
   for (const HeaderRoute& route : split.headers) {
     for (const auto& match : route.match) {
       for (const auto& header : match.headers) {
@@ -79,7 +85,7 @@ Json NewCanary(const spec::NginxRouting& s, const Tracks& t, const ObjectId& id,
       annotations.Set(key, value);
     }
   }
-  const Json ours = CanaryAnnotations(s, split);
+  const Json ours = CanaryAnnotations(s, t, split);
   for (const auto& [key, value] : ours.members()) annotations.Set(key, value);
   metadata.Set("annotations", std::move(annotations));
   return Json::Obj({{"apiVersion", id.api_version},
@@ -93,7 +99,7 @@ Json AdjustCanary(const spec::NginxRouting& s, const Tracks& t, const Json& curr
   Json desired = current;
   Json& annotations = desired["metadata"]["annotations"];
   if (annotations.is_null()) annotations = Json::Obj();
-  const Json wanted = CanaryAnnotations(s, split);
+  const Json wanted = CanaryAnnotations(s, t, split);
   std::erase_if(annotations.members(), [&](const Json::Member& m) {
     return IsCanaryKey(s, m.first) && wanted.Find(m.first) == nullptr;
   });
@@ -121,7 +127,12 @@ Status PlanSplit(const spec::NginxRouting& s, const Tracks& t, const Split& spli
     if (CanarySpec(*owner, t).At("rules").size() == 0) {
       return Error(ErrorCode::kInvalid,
                    StrCat(IngressId(name, t).Text(), ": no path leads to Service ",
-                          t.stable_service, ": correct the guard's routing"));
+                          t.FirstService(), ": correct the guard's routing"));
+    }
+    if (t.swapped && !split.headers.empty()) {
+      return Error(ErrorCode::kInvalid,
+                   StrCat(id.Text(), ": NGINX can send matching requests to the second Deployment ",
+                          "only, and that holds production now: release without header routes"));
     }
     const Json* current = view(id);
     if (current == nullptr) {
@@ -137,6 +148,7 @@ Status PlanSplit(const spec::NginxRouting& s, const Tracks& t, const Split& spli
 }
 
 Status PlanRest(const spec::NginxRouting& s, const Tracks& t, const View& view, Changes& out) {
+  if (t.swapped) return {};  // production comes through it
   for (const auto& name : s.ingresses) {
     const ObjectId id = CanaryId(name, t);
     const Json* current = view(id);
@@ -156,7 +168,7 @@ Reading Read(const spec::NginxRouting& s, const Tracks& t, const View& view) {
     reading.state = Reading::State::kSplit;
     const Json& annotations = canary->At("metadata", "annotations");
     auto weight = ParseInt(annotations.At(s.annotation_prefix + "/canary-weight").Str());
-    reading.candidate = std::max(reading.candidate, weight.value_or(0));
+    reading.candidate = std::max(reading.candidate, SecondShare(t, weight.value_or(0)));
     reading.extra = reading.extra ||
                     annotations.Find(s.annotation_prefix + "/canary-by-header") != nullptr ||
                     annotations.Find(s.annotation_prefix + "/canary-by-cookie") != nullptr;
@@ -168,7 +180,7 @@ namespace {
 
 std::string AlbKey(const spec::AlbRouting& s, const Tracks& t) {
   return StrCat(s.annotation_prefix, "/actions.",
-                s.root_service.empty() ? t.stable_service : s.root_service);
+                s.root_service.empty() ? t.FirstService() : s.root_service);
 }
 
 std::string AlbAction(const spec::AlbRouting& s, const Tracks& t, int64_t candidate) {
@@ -221,7 +233,12 @@ Status PlanSplit(const spec::AlbRouting& s, const Tracks& t, const Split& split,
 Status PlanRest(const spec::AlbRouting& s, const Tracks& t, const View& view, Changes& out) {
   const ObjectId id = IngressId(s.ingress, t);
   if (const Json* current = view(id)) {
-    AppendPatch(id, *current, AlbRested(*current, AlbKey(s, t)), out);
+    Json rest = AlbRested(*current, AlbKey(s, t));
+    if (t.swapped) {  // the owner's action leads to pods that are gone: ours stays
+      rest = *current;
+      DropMemo(rest);
+    }
+    AppendPatch(id, *current, rest, out);
   }
   return {};
 }

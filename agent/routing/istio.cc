@@ -64,7 +64,11 @@ Shape ShapeOf(const spec::IstioRouting& s, const Tracks& t) {
   shape.is_candidate = [=](const Json& e) {
     return NamesService(e.At("destination", "host").Str(), candidate, ns);
   };
-  shape.to_stable = [](Json&) {};
+  shape.to_stable = [=](Json& e) {
+    const std::string host = e.At("destination", "host").Str();
+    if (NamesService(host, stable, ns) || !NamesService(host, candidate, ns)) return;
+    e["destination"].Set("host", stable + host.substr(candidate.size()));
+  };
   shape.to_candidate = [=](const Json& e) {
     Json made = e;
     const std::string host = e.At("destination", "host").Str();

@@ -61,8 +61,12 @@ struct Tracks {
   Label stable;     // tells stable pods apart: pod-template-hash=...
   Label candidate;  // rollguard.dev/track=candidate
   bool roles_swap = false;
+  bool swapped = false;  // with roles_swap: the second Deployment holds production
 
   std::string CandidateService() const;
+  // The Services by place, whoever holds production: what owner's objects led to at first.
+  std::string FirstService() const { return swapped ? CandidateService() : stable_service; }
+  std::string SecondService() const { return swapped ? stable_service : CandidateService(); }
 };
 
 // A named extra route to the candidate for requests that match (any one of `match`).
@@ -121,7 +125,9 @@ Expected<std::vector<Change>> PlanSplit(const std::vector<spec::Routing>& routin
 // `candidate_lives`: where the candidate's pods are at that moment. After a promotion the new
 // stable pods must be found before the route returns, so Services are unpinned first; after a
 // rollback the candidate is gone already and routes go first. Done in two waves: the second is
-// planned only when the first changes nothing any more.
+// planned only when the first changes nothing any more. After the two Deployments have changed
+// roles the owner's content leads to the one that holds production now, and what only we could have
+// created stays when the way there leads through it.
 enum class RestAfter { kPromotion, kRollback };
 Expected<std::vector<Change>> PlanRest(const std::vector<spec::Routing>& routing,
                                        const Tracks& tracks, RestAfter after, const View& view);

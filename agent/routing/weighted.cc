@@ -76,13 +76,43 @@ Expected<Json> SplitList(Json& list, const Shape& shape, int64_t candidate) {
   return memo;
 }
 
+namespace {
+
+void SwapWeights(Json& a, Json& b, const std::string& weight) {
+  const Json was = a.At(weight), theirs = b.At(weight);
+  auto put = [&](Json& entry, const Json& value) {
+    if (value.is_null()) {
+      entry.Erase(weight);
+    } else {
+      entry.Set(weight, value);
+    }
+  };
+  put(a, theirs);
+  put(b, was);
+}
+
+// {stable, candidate} of the memo by the roles of today.
+std::pair<Json, Json> Owners(const Shape& shape, const Json& memo) {
+  Json stable = memo.At("stable"), candidate = memo.At("candidate");
+  if (shape.is_stable(stable) || !shape.is_candidate(stable)) return {stable, candidate};
+  if (!candidate.is_object()) {
+    shape.to_stable(stable);
+    return {stable, candidate};
+  }
+  SwapWeights(stable, candidate, shape.weight);
+  return {candidate, stable};
+}
+
+}  // namespace
+
 void RestList(Json& list, const Shape& shape, const Json& memo) {
   if (!list.is_array()) return;
-  if (Json* stable = FindEntry(list, shape.is_stable)) *stable = memo.At("stable");
+  const auto [owners, theirs] = Owners(shape, memo);
+  if (Json* stable = FindEntry(list, shape.is_stable)) *stable = owners;
   Json* candidate = FindEntry(list, shape.is_candidate);
   if (candidate == nullptr) return;
-  if (memo.At("candidate").is_object()) {
-    *candidate = memo.At("candidate");
+  if (theirs.is_object()) {
+    *candidate = theirs;
   } else {
     list.items().erase(list.items().begin() + (candidate - list.items().data()));
   }
@@ -104,7 +134,7 @@ Shape ServiceShape(const std::string& key, const std::string& stable,
   shape.is_candidate = [key, candidate](const Json& e) {
     return e.At(key).Str() == candidate && !e.At("mirror").BoolOr(false);
   };
-  shape.to_stable = [](Json&) {};
+  shape.to_stable = [key, stable](Json& e) { e.Set(key, stable); };
   shape.to_candidate = [key, candidate](const Json& e) { return Json(e).Set(key, candidate); };
   return shape;
 }

@@ -17,7 +17,8 @@ namespace rollguard::routing {
 struct Shape {
   std::function<bool(const Json&)> is_stable;
   std::function<bool(const Json&)> is_candidate;
-  std::function<void(Json&)> to_stable;           // the owner's stable entry -> ours (subset, ...)
+  // An owner's entry -> the stable track's; an entry that is that already is left as it is.
+  std::function<void(Json&)> to_stable;
   std::function<Json(const Json&)> to_candidate;  // the owner's stable entry -> the candidate's
   std::string weight = "weight";
 };
@@ -30,7 +31,9 @@ bool HasCandidate(const Json& list, const Shape& shape);
 // be expressed beside foreign entries.
 Expected<Json> SplitList(Json& list, const Shape& shape, int64_t candidate);
 
-// Puts the owner's two entries back; entries added by others since then stay.
+// Puts the owner's two entries back; entries added by others since then stay. When the tracks have
+// changed places since the memo was written the entries have too: what the owner gave stable is
+// stable's again.
 void RestList(Json& list, const Shape& shape, const Json& memo);
 
 // The candidate's share in percent; nothing when the list has no candidate.

@@ -343,6 +343,52 @@ TEST_CASE("routers: what the owner changes meanwhile stays") {
         R"([{"destination":{"host":"checkout.shop.svc.cluster.local","port":{"number":80}}}])");
 }
 
+// Two Deployments: a promotion changes who is stable and leaves the routes where they lead.
+TEST_CASE("routers: two Deployments change places again and again, and the owner gets all back") {
+  for (const Case& c : Cases()) {
+    if (c.name == "service" || c.name == "generic" || c.name == "istio-subsets") continue;
+    INFO(c.name);
+    Shelf shelf;
+    for (const std::string& object : c.objects) shelf.Put(*ParseJson(object));
+    const std::vector<spec::Routing> routing = {{c.settings, {}}};
+    Tracks tracks = TestTracks();
+    tracks.candidate_service = "checkout-b";
+    tracks.own_candidate_service = false;
+    tracks.roles_swap = true;
+    const std::string before = shelf.Sorted();
+    std::string text, swapped;
+    for (int release = 0; release < 4; ++release) {
+      for (const int64_t share : {int64_t{0}, int64_t{30}, int64_t{100}}) {
+        Settle(shelf, text, [&](const View& v) {
+          return PlanSplit(routing, tracks, Split{share, {}, {}}, v);
+        });
+        const int64_t read = Read(routing, tracks, shelf.view()).candidate;
+        CHECK(std::abs(read - share) <= (c.name == "smi-owned" ? 1 : 0));
+      }
+      std::swap(tracks.stable_service, tracks.candidate_service);
+      tracks.swapped = !tracks.swapped;
+      CHECK(Read(routing, tracks, shelf.view()).candidate == 0);
+      if (release == 2) swapped = shelf.Sorted();
+    }
+    const auto rest = [&](const View& v) {
+      return PlanRest(routing, tracks, RestAfter::kRollback, v);
+    };
+    Settle(shelf, text, rest);
+    CHECK(shelf.Sorted() == before);
+    // Given back while the second one holds production, everything leads there and nothing is ours.
+    Shelf other;
+    for (const std::string_view line : rollguard::Split(swapped, '\n')) {
+      if (!line.empty()) other.Put(*ParseJson(line));
+    }
+    std::swap(tracks.stable_service, tracks.candidate_service);
+    tracks.swapped = true;
+    Settle(other, text, rest);
+    CHECK(other.Sorted().find(kRestAnnotation) == std::string::npos);
+    CHECK(other.Sorted().find("checkout-b") != std::string::npos);
+    CHECK(Read(routing, tracks, other.view()).candidate == 0);
+  }
+}
+
 // API servers give the members of an object in order of name: what is erased may stand before what
 // is looked at next.
 TEST_CASE("routers: a route with sorted members returns after a mirror") {
