@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/spec/cron.h"
+#include "agent/spec/public_key.h"
 #include "agent/spec/readers.h"
 
 namespace rollguard::spec {
@@ -167,12 +168,8 @@ void ReadArtifacts(Object& o, Artifacts& out) {
   if (o.describing()) return;
   const yaml::Node* keys = o.node().Find("publicKeys");
   for (size_t i = 0; keys && i < keys->items.size(); ++i) {
-    const std::string& text = keys->items[i].text;
-    if (text.find("-----BEGIN PUBLIC KEY-----") == std::string::npos ||
-        text.find("-----END PUBLIC KEY-----") == std::string::npos)
-      o.context().Error(
-          keys->items[i].span,
-          "a public key must be PEM text that begins with -----BEGIN PUBLIC KEY-----");
+    const std::string wrong = WrongWithKey(keys->items[i].text);
+    if (!wrong.empty()) o.context().Error(keys->items[i].span, wrong);
   }
 }
 
