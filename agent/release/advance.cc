@@ -78,7 +78,9 @@ void Bake(Context& c) {
   if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   if (!rolling) {
     FloorHpa(c);
-    if (EnsureCandidate(c, CandidateNeed(c, 100)) == Progress::kDone) {
+    if (FollowsReplicas(c)) {
+      ExchangePods(c, 100);
+    } else if (EnsureCandidate(c, CandidateNeed(c, 100)) == Progress::kDone) {
       if (ApplySplit(c, c.rel().wanted, "routes are kept as decided") != Progress::kDone) return;
     }
   }

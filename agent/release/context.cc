@@ -104,6 +104,10 @@ void Context::Do(const routing::Change& change, std::string why, std::optional<i
 
 void Context::Scale(const WorkloadView& workload, const ObjectId& id, int64_t replicas,
                     std::string why) {
+  if (active() && FollowsReplicas(*this) && &workload == &stable()) {
+    EditRelease().scaled_from = workload.replicas;
+    EditRelease().scaled_to = replicas;
+  }
   Do(ScaleTo{id, replicas, std::move(why), workload.uid, workload.resource_version});
 }
 

@@ -128,6 +128,8 @@ Progress EnsureStable(Context& c, int64_t need);
 Progress RemoveCandidate(Context& c);
 // ratio.cc: traffic follows replicas: both tracks move towards their sizes within the surge.
 Progress ExchangePods(Context& c, int64_t weight);
+// Somebody else gave the target another size: from now on that is the full size of both tracks.
+void FollowScaling(Context& c);
 // Why stable could not carry its share now; empty: it can.
 std::string StableShort(const Context& c);
 

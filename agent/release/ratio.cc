@@ -46,4 +46,21 @@ Progress ExchangePods(Context& c, int64_t weight) {
   return shrinks.workload.exists ? Bring(c, shrinks, shrinks.goal) : Progress::kDone;
 }
 
+// Zero is no size to release with: stable is brought back to its share.
+void FollowScaling(Context& c) {
+  if (!FollowsReplicas(c) || c.plan.kind != Plan::Kind::kSibling || !c.stable().exists) return;
+  const int64_t now = c.stable().replicas;
+  const int64_t to = c.rel().scaled_to.value_or(c.rel().base_replicas);
+  if (now == to) {
+    // Seen: a return to the size before is somebody's wish, too.
+    if (c.rel().scaled_from && c.rel().scaled_from != to) c.EditRelease().scaled_from = to;
+    return;
+  }
+  if (now == 0 || now == c.rel().scaled_from) return;
+  c.Wait(StrCat("the target was scaled to ", now, ": both tracks follow"));
+  ReleaseState& rel = c.EditRelease();
+  rel.base_replicas = now;
+  rel.scaled_from = rel.scaled_to = now;
+}
+
 }  // namespace rollguard::release

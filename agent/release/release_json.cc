@@ -166,6 +166,8 @@ Json ToJson(const ReleaseState& r) {
                         {"weight", r.weight},
                         {"wanted", SplitJson(r.wanted)},
                         {"baseReplicas", r.base_replicas}});
+  if (r.scaled_from) out.Set("scaledFrom", *r.scaled_from);
+  if (r.scaled_to) out.Set("scaledTo", *r.scaled_to);
   Json scratch = ScratchJson(r.scratch);
   if (scratch.size() > 0) out.Set("current", std::move(scratch));
   if (r.scale) out.Set("scale", *r.scale);
@@ -210,6 +212,8 @@ Expected<ReleaseState> ReleaseFromJson(const Json& json) {
   r.weight = json.At("weight").IntOr(0);
   r.wanted = SplitFromJson(json.At("wanted"));
   r.base_replicas = json.At("baseReplicas").IntOr(0);
+  if (const Json* from = json.Find("scaledFrom")) r.scaled_from = from->IntOr(0);
+  if (const Json* to = json.Find("scaledTo")) r.scaled_to = to->IntOr(0);
   r.scratch = ScratchFromJson(json.At("current"));
   if (const Json* scale = json.Find("scale")) r.scale = scale->IntOr(0);
   if (const Json* scale = json.Find("scaleWeight")) r.scale_weight = scale->IntOr(0);

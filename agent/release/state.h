@@ -87,7 +87,11 @@ struct ReleaseState {
   int64_t weight = 0;                   // last share that was read back
   std::optional<int64_t> scale;         // setCanaryScale: replicas
   std::optional<int64_t> scale_weight;  // setCanaryScale: share of the full size
-  int64_t base_replicas = 0;            // full size when it began
+  int64_t base_replicas = 0;            // full size when it began, or as somebody scaled it since
+  // With the replica ratio: what stable was last scaled from and to by us. Another size is somebody
+  // else's wish.
+  std::optional<int64_t> scaled_from;
+  std::optional<int64_t> scaled_to;
   bool paused = false;
   std::string pause_reason;
   std::string background_run;

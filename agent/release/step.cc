@@ -97,6 +97,7 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     NameChanges(result);
     return result;
   }
+  if (c.active()) FollowScaling(c);
   if (Judged(c)) Judge(c);
   Phase before = Phase::kAdopting;
   for (int i = 0; i < kMaxPhasesPerStep; ++i) {

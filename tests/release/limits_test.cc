@@ -288,6 +288,55 @@ TEST_CASE("scaling: a person's new size is carried on both tracks") {
   scene.CheckSound();
 }
 
+// Without a router stable's size is ours to set while a release runs: another one is a wish for
+// both tracks together, wherever the release stands and however it ends.
+TEST_CASE("scaling: a person's new size is carried by the replica ratio, too") {
+  struct Row {
+    const char* when;
+    int64_t size;
+    int64_t v1, v2;  // where the release stands then
+    bool good;
+  };
+  const auto scale = [](Scene& scene, int64_t replicas) {
+    ClusterRequest request;
+    request.verb = Verb::kPatch;
+    request.type = sim::DeploymentType();
+    request.ns = "shop";
+    request.name = "checkout";
+    request.body = *ParseJson(StrCat(R"({"spec":{"replicas":)", replicas, "}}"));
+    REQUIRE(scene.world.api().Call(request).ok());
+  };
+  for (const Row& row : {Row{"at a step", 8, 4, 4, true}, Row{"at a step", 8, 4, 4, false},
+                         Row{"at a step", 1, 1, 1, true}, Row{"in the bake", 6, 0, 6, true},
+                         Row{"in the bake", 6, 0, 6, false}}) {
+    const bool bake = std::string_view(row.when) == "in the bake";
+    INFO(row.when << " to " << row.size << (row.good ? ", good" : ", bad"));
+    Scene scene(ReplaceAll(
+        GuardWith("canary: {stableService: checkout, steps: [{setWeight: 50}, {pause: {duration: "
+                  "2m}}]}"),
+        "bake: 10s", "bake: 3m"));
+    scene.SetImage("shop/checkout:v2");
+    REQUIRE(scene.RunUntil(
+        [&] {
+          return bake ? scene.state.phase == Phase::kBaking &&
+                            scene.PodsOf("shop/checkout:v1", false) == 0
+                      : scene.PodsOf("shop/checkout:v1", false) == 2 &&
+                            scene.PodsOf("shop/checkout:v2", true) == 2;
+        },
+        10min));
+    scene.Run(5s);
+    scale(scene, row.size);
+    scene.Run(1min);
+    CHECK(scene.PodsOf("shop/checkout:v1", true) == row.v1);
+    CHECK(scene.PodsOf("shop/checkout:v2", true) == row.v2);
+    if (!row.good) CHECK(scene.Say(Command::Verb::kAbort).accepted);
+    CHECK(scene.Outcome(row.good ? "promoted" : "rolledBack"));
+    CHECK(scene.PodsOf(row.good ? "shop/checkout:v2" : "shop/checkout:v1", true) == row.size);
+    CHECK(scene.Get("Deployment", "checkout").At("spec", "replicas").IntOr(0) == row.size);
+    scene.CheckSound();
+  }
+}
+
 TEST_CASE("autoscalers: stable is brought to the size the load on the candidate asks for") {
   Scene scene(GuardWith(CanaryWith("{setWeight: 50}, {pause: {}}")));
   scene.Load(R"({"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":
