@@ -29,6 +29,7 @@ Json StableTemplate(const Context& c, const std::string& stable) {
     if (revision.pod_hash != stable || revision.object == nullptr) continue;
     Json found = TemplateOf(revision);
     Json* metadata = found.Find("metadata");
+    if (metadata != nullptr) metadata->Erase("creationTimestamp");
     Json* labels = metadata != nullptr ? metadata->Find("labels") : nullptr;
     if (labels != nullptr) labels->Erase(kArgoHashLabel);
     return found;

@@ -107,7 +107,9 @@ void Steer(Context& c, const ExternalView& view) {
     PromoteRollout(c, c.rel().full, "a person promotes");
     return;
   }
-  const bool waits = view.phase == "Paused" && !view.paused;
+  // Its pause is over once the conditions are gone, though its phase says so only later.
+  const bool waits = view.phase == "Paused" && !view.paused &&
+                     c.obs.target.object->At("status", "pauseConditions").size() > 0;
   if (Settings(c).promote && waits && holds.empty() && !held) {
     PromoteRollout(c, false, "all is well: go on");
   }

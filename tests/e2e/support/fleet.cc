@@ -23,12 +23,13 @@ limits: {maxTriggers: 1000, maxShare: 1, maxRollbacksPerHour: 1000}
 auth: {tokens: [{name: reader, tokenFile: reader.token, verbs: ["*"]}]}
 )";
 
-Json CrdOf(const ResourceType& type) {
+Json CrdOf(const ResourceType& type, bool with_status) {
   Json schema = Json::Obj({{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}});
   Json version = Json::Obj({{"name", type.version},
                             {"served", true},
                             {"storage", true},
                             {"schema", Json::Obj({{"openAPIV3Schema", schema}})}});
+  if (with_status) version.Set("subresources", Json::Obj({{"status", Json::Obj()}}));
   return Json::Obj(
       {{"apiVersion", "apiextensions.k8s.io/v1"},
        {"kind", "CustomResourceDefinition"},
@@ -119,13 +120,13 @@ Fleet::Fleet() : proxy_(Kubeconfig()), cluster_(Kubeconfig()), agent_port_(FreeP
   InstallKinds({});
 }
 
-void Fleet::InstallKinds(const std::vector<ResourceType>& types) {
+bool Fleet::InstallKinds(const std::vector<ResourceType>& types, bool with_status) {
   std::vector<std::string> wanted = {"guards.rollguard.dev", "rollbackrules.rollguard.dev"};
   for (const ResourceType& type : types) {
-    Complain(cluster_.Create(CrdOf(type)));
+    Complain(cluster_.Create(CrdOf(type, with_status)));
     wanted.push_back(StrCat(type.plural, ".", type.group));
   }
-  PollUntil(
+  return PollUntil(
       [&] {
         return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
           Json crd = cluster_.Get(kube::resources::CustomResourceDefinitions(), "", name);
@@ -225,12 +226,20 @@ void Fleet::SetVersion(const Member& member, const std::string& version) {
 }
 
 PlainAnswer Fleet::PostAlert(const Member& member, const std::string& name) {
-  const std::string body =
-      StrCat(R"({"version":"4","status":"firing","groupKey":"g","alerts":[{"status":"firing",)",
-             R"("labels":{"alertname":")", name, R"(","severity":"critical","rollguard_guard":")",
-             member.ns, R"(/checkout"},"annotations":{},"startsAt":")",
-             FormatRfc3339(RealClock().Now() + Duration(++alerts_ % 2)),
-             R"(","endsAt":"0001-01-01T00:00:00Z"}]})");
+  return PostAlertAbout(member.ns + "/checkout", name);
+}
+
+PlainAnswer Fleet::PostAlertAbout(const std::string& guard, const std::string& name,
+                                  bool resolved) {
+  const Time now = RealClock().Now();
+  Time& since = firing_[StrCat(guard, " ", name)];
+  if (!resolved) since = now + Duration(++alerts_ % 2);
+  const char* status = resolved ? "resolved" : "firing";
+  const std::string body = StrCat(
+      R"({"version":"4","status":")", status, R"(","groupKey":"g","alerts":[{"status":")", status,
+      R"(","labels":{"alertname":")", name, R"(","severity":"critical","rollguard_guard":")", guard,
+      R"("},"annotations":{},"startsAt":")", FormatRfc3339(since), R"(","endsAt":")",
+      resolved ? FormatRfc3339(now) : std::string("0001-01-01T00:00:00Z"), R"("}]})");
   return testing::Ask(agent_->port(), "POST", "/api/v1/alerts", body,
                       {{"Authorization", "Bearer sesame"}});
 }

@@ -53,6 +53,10 @@ class Fleet {
   void SetVersion(const Member& member, const std::string& version);
   // Posts a firing critical alert about the guard.
   PlainAnswer PostAlert(const Member& member, const std::string& name = "Broken");
+  PlainAnswer PostAlertAbout(const std::string& guard, const std::string& name,
+                             bool resolved = false);
+  // Minimal CRDs of these kinds; true when the server knows them all.
+  bool InstallKinds(const std::vector<ResourceType>& types, bool with_status = false);
 
   Json StatusOf(const Member& member);
   // Until it holds for every member; else the names of those for which it does not.
@@ -67,8 +71,6 @@ class Fleet {
   Json Current(const Member& member, const Json& object);
 
  private:
-  void InstallKinds(const std::vector<ResourceType>& types);
-
   TempDir dir_{"fleet"};
   ApiProxy proxy_;
   BlockingCluster cluster_;
@@ -76,6 +78,7 @@ class Fleet {
   std::unique_ptr<AgentProcess> agent_;
   int agent_port_;
   int alerts_ = 0;
+  std::map<std::string, Time> firing_;  // since when, by guard and name
   int number_;  // tells the namespaces of several fleets apart
 };
 
