@@ -88,6 +88,10 @@ std::vector<std::string> Stage::AgentFlags() {
 void Stage::StartAgent(const std::vector<std::string>& more_flags) {
   std::vector<std::string> flags = AgentFlags();
   flags.insert(flags.end(), more_flags.begin(), more_flags.end());
+  StartAgentWith(flags);
+}
+
+void Stage::StartAgentWith(const std::vector<std::string>& flags) {
   agent_ = testing::AgentProcess::Start(flags, dir_.path() + "/agent.log");
   REQUIRE(agent_ != nullptr);
   INFO(Log());

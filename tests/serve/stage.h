@@ -21,6 +21,8 @@ class Stage {
 
   // The agent with the stage's configuration, ready. Fails the test otherwise.
   void StartAgent(const std::vector<std::string>& more_flags = {});
+  // The same with these flags alone.
+  void StartAgentWith(const std::vector<std::string>& flags);
   testing::AgentProcess& agent() { return *agent_; }
   void KillAgent();
 
@@ -40,6 +42,8 @@ class Stage {
 
   testing::BlockingCluster& cluster() { return *cluster_; }
   const testing::TempDir& dir() const { return dir_; }
+  const std::string& kubeconfig() const { return sim_->kubeconfig(); }
+  std::string PrometheusUrl() const { return prometheus_.Url(); }
   // What the metrics source says to every query.
   std::atomic<double> measured{0};
   std::atomic<int> questions{0};
