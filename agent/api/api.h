@@ -66,6 +66,8 @@ struct ApiParts {
   Identity* identity = nullptr;
   std::string cluster_name = "default";
   std::string version;
+  // Where browsers find metrics sources, by name; "" is the default one.
+  std::map<std::string, std::string> source_links{};
   // "" when ready, else why not. Runs on a worker.
   std::function<std::string()> not_ready{};
   // Asks every dependency. Runs on a worker; must come back within a few seconds.

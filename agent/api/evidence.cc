@@ -33,6 +33,21 @@ Json FromSignal(const release::Signal& signal) {
   return row;
 }
 
+void AddLink(const EvidenceSources& sources, const std::string& source, Json& row) {
+  std::string link = LinkOf(sources, source, row.At("query").Str());
+  if (!link.empty()) row.Set("link", link);
+}
+
+std::string UrlEncode(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 c == '-' || c == '_' || c == '.';
+    out += plain ? std::string(1, c) : Format("%%%02X", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 std::string ComparedText(const spec::Compare& compare) {
   if (const auto* p = std::get_if<spec::CompareProportion>(&compare.what))
     return StrCat("bad: ", p->bad.text, "\ntotal: ", p->total.text);
@@ -52,7 +67,7 @@ void AddCompare(const app::RuleReading& reading, Json& row) {
   }
 }
 
-void AddReading(const app::RuleReading& reading, Json& row) {
+void AddReading(const EvidenceSources& sources, const app::RuleReading& reading, Json& row) {
   row.Set("group", reading.group);
   if (reading.compare != nullptr) {
     AddCompare(reading, row);
@@ -60,6 +75,7 @@ void AddReading(const app::RuleReading& reading, Json& row) {
   }
   row.Set("query",
           reading.query.empty() ? std::get<spec::Query>(reading.rule->what).text : reading.query);
+  AddLink(sources, reading.rule->source, row);
   if (reading.threshold) {
     row.Set("threshold", Number(reading.threshold->value))
         .Set("op", analysis::ToString(reading.threshold->op));
@@ -90,7 +106,7 @@ void AddRules(const EvidenceSources& sources, const std::string& guard, Json::Ar
       rows.push_back(Waiting(reading));
       found = rows.end() - 1;
     }
-    AddReading(reading, *found);
+    AddReading(sources, reading, *found);
   }
 }
 
@@ -106,8 +122,8 @@ const char* StateOf(analysis::Phase phase) {
   return "error";
 }
 
-Json FromMetric(const std::string& run, const analysis::RunMetric& metric,
-                const analysis::MetricState& state) {
+Json FromMetric(const EvidenceSources& sources, const std::string& run,
+                const analysis::RunMetric& metric, const analysis::MetricState& state) {
   std::string counts = StrCat(state.successful, " of ", state.count, " measurements good");
   Json row = Json::Obj({{"name", state.name},
                         {"source", "analysis"},
@@ -127,7 +143,11 @@ Json FromMetric(const std::string& run, const analysis::RunMetric& metric,
   } else if (!last.value.empty()) {
     row.Set("text", last.value);
   }
-  if (!last.query.empty()) row.Set("query", last.query);
+  if (!last.query.empty()) {
+    row.Set("query", last.query);
+    const auto* provider = std::get_if<spec::PrometheusProvider>(&m.provider);
+    if (provider != nullptr && provider->address.empty()) AddLink(sources, provider->source, row);
+  }
   row.Set("at", FormatRfc3339(last.finished == Time{} ? last.started : last.finished));
   return row;
 }
@@ -139,11 +159,21 @@ void AddRuns(const EvidenceSources& sources, const std::string& guard,
     const analysis::Run* run = sources.analysis->FindRun(guard, view.id);
     if (run == nullptr) continue;
     for (size_t i = 0; i < run->state.metrics.size() && i < run->spec.metrics.size(); ++i)
-      rows.push_back(FromMetric(view.id, run->spec.metrics[i], run->state.metrics[i]));
+      rows.push_back(FromMetric(sources, view.id, run->spec.metrics[i], run->state.metrics[i]));
   }
 }
 
 }  // namespace
+
+std::string LinkOf(const EvidenceSources& sources, const std::string& source,
+                   const std::string& query) {
+  if (sources.links == nullptr || query.empty() || query.find('$') != std::string::npos) return {};
+  auto found = sources.links->find(source);
+  if (found == sources.links->end() || found->second.empty()) return {};
+  std::string base = found->second;
+  while (base.ends_with('/')) base.pop_back();
+  return StrCat(base, "/graph?g0.expr=", UrlEncode(Trim(query)), "&g0.tab=0&g0.range_input=1h");
+}
 
 Json EvidenceJson(const EvidenceSources& sources, const spec::Guard& guard,
                   const release::GuardState& state, Time now) {

@@ -13,7 +13,14 @@ struct EvidenceSources {
   const std::vector<app::Sensor*>& sensors;
   const app::RuleSensor* rules = nullptr;
   const app::AnalysisSensor* analysis = nullptr;
+  // Where browsers find metrics sources, by name; "" is the default one.
+  const std::map<std::string, std::string>* links = nullptr;
 };
+
+// Where a browser opens the query, as Prometheus' own page takes it; "" when it still has variables
+// in it or nobody said where the source is found.
+std::string LinkOf(const EvidenceSources& sources, const std::string& source,
+                   const std::string& query);
 
 // [Evidence]: what fires first, then by source and name.
 Json EvidenceJson(const EvidenceSources& sources, const spec::Guard& guard,

@@ -102,7 +102,7 @@ http::Response Service::GetGuard(Call& call) {
   auto reading = parts_.loop->Ask<GuardReading>([this, id = call.guard] {
     GuardReading r{.summary = parts_.controller->Find(id)};
     if (r.summary && r.summary->problem.empty()) {
-      EvidenceSources sources{parts_.sensors, parts_.rules, parts_.analysis};
+      EvidenceSources sources{parts_.sensors, parts_.rules, parts_.analysis, &parts_.source_links};
       r.evidence = EvidenceJson(sources, r.summary->guard, r.summary->state, parts_.clock->Now());
     }
     return r;

@@ -10,7 +10,7 @@ namespace {
 
 // Verbs a page asks for, to show only buttons that would work.
 constexpr const char* kVerbs[] = {"get",   "list",    "watch",    "promote", "pause",  "resume",
-                                  "abort", "approve", "rollback", "retry",   "release"};
+                                  "abort", "approve", "rollback", "retry",   "release", "update"};
 
 bool IsReleasing(const std::string& state) {
   return state == "releasing" || state == "paused" || state == "baking" || state == "promoting" ||

@@ -195,6 +195,7 @@ const std::vector<Schema>& Schemas() {
         {"op", "string", "how: > >= < <= == !="},
         {"condition", "string", "an analysis metric's success or failure condition"},
         {"query", "string", "as it was asked"},
+        {"link", "string", "where a browser opens the query"},
         {"since", "time", "it has been so"},
         {"at", "time", "of the last measurement"},
         {"comparison", "ComparisonValue", "of comparing rules"},

@@ -15,6 +15,8 @@ std::string Number(const Json& json) {
   return json.is_number() ? TidyNumbers(FormatNumber(json.DoubleOr(0))) : json.Dump();
 }
 
+std::string Plain(const Json& json) { return json.is_string() ? json.Str() : Number(json); }
+
 std::string LabelsText(const Json& labels) {
   std::string out;
   for (const auto& [name, value] : labels.members())
@@ -45,7 +47,7 @@ void AppendEvidence(const Json& evidence, std::string& out) {
                                                "alert", "matchedBy", "samples"};
   for (const auto& [name, value] : evidence.members()) {
     bool told = std::find(std::begin(kTold), std::end(kTold), name) != std::end(kTold);
-    if (!told && !value.is_null()) line(name, Abbreviate(value.Dump(), kMaxPatch));
+    if (!told && !value.is_null()) line(name, Abbreviate(Plain(value), kMaxPatch));
   }
 }
 
@@ -130,7 +132,7 @@ std::string ExplainDecision(const HistoryRecord& decision, const Json& given,
                            "\n  actor   ", decision.actor, "\n  action  ", body.At("verdict").Str(),
                            "\n  reason  ", TidyNumbers(body.At("reason").Str()), "\n");
   if (!body.At("revision").Str().empty()) {
-    out += StrCat("  revision ", body.At("revision").Str(), " with ", Number(body.At("weight")),
+    out += StrCat("  on      ", body.At("revision").Str(), " with ", Number(body.At("weight")),
                   " % of the traffic\n");
   }
   AppendSignals(body, out);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds a command by its one or two words; everything after them belongs to the command.
 #include <cstdio>
+#include <set>
 #include <vector>
 
 #include "agent/base/diagnostic.h"
@@ -49,11 +50,31 @@ int PrintGroup(std::FILE* out, const std::vector<const Command*>& group, int cod
   return code;
 }
 
+// The words that begin like this one, when it was cut short.
+std::string Longer(std::string_view word, const std::vector<std::string_view>& names) {
+  std::set<std::string_view> found;
+  for (std::string_view name : names) {
+    if (word.size() >= 2 && name.starts_with(word)) found.insert(name);
+  }
+  std::string out;
+  for (std::string_view name : found) out += StrCat(out.empty() ? "" : " or ", Quote(name));
+  return out.empty() ? out : StrCat(" (did you mean ", out, "?)");
+}
+
 int Unknown(std::string_view word) {
+  if (word.starts_with('-')) {
+    std::fputs(StrCat("rollguard: ", Quote(word), " stands before the command: options come after ",
+                      "it.\n`rollguard --help` lists the commands.\n")
+                   .c_str(),
+               stderr);
+    return kUsage;
+  }
   std::vector<std::string_view> names = {"help"};
   for (const Command& c : Commands()) names.push_back(c.name.substr(0, c.name.find(' ')));
-  std::string message = StrCat("rollguard: unknown command ", Quote(word), Suggestion(word, names),
-                               "\n", "`rollguard --help` lists the commands.\n");
+  std::string longer = Longer(word, names);
+  std::string message = StrCat("rollguard: unknown command ", Quote(word),
+                               longer.empty() ? Suggestion(word, names) : longer, "\n",
+                               "`rollguard --help` lists the commands.\n");
   std::fputs(message.c_str(), stderr);
   return kUsage;
 }

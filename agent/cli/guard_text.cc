@@ -75,10 +75,16 @@ std::string StepsText(const Json& steps, const TextStyle& style) {
   return out;
 }
 
+bool Breaches(const Json& e) {
+  return e.At("state").Str() == "firing" || e.At("state").Str() == "pending";
+}
+
 std::string Measured(const Json& e) {
   std::string out = NumberOr(e.At("value"), e.At("text").Str());
-  if (e.At("threshold").is_number())
-    out += StrCat(" ", e.At("op").Str(), " ", NumberOr(e.At("threshold")));
+  if (e.At("threshold").is_number()) {
+    const std::string limit = StrCat(e.At("op").Str(), " ", NumberOr(e.At("threshold")));
+    out += Breaches(e) ? StrCat(" ", limit) : StrCat(" (limit ", limit, ")");
+  }
   const Json& both = e.At("comparison");
   if (both.is_object())
     out = StrCat(NumberOr(both.At("candidate")), " against ", NumberOr(both.At("stable")));
@@ -94,6 +100,8 @@ Tone ToneOfEvidence(const std::string& state) {
 // A rule's reason opens with its name, which has a column of its own.
 std::string WhyOf(const Json& e) {
   const std::string reason = e.At("reason").Str(), name = e.At("name").Str() + ": ";
+  // Of a rule that is not broken it says what stands before it.
+  if (e.At("threshold").is_number() && e.At("value").is_number() && !Breaches(e)) return "";
   return TidyNumbers(reason.starts_with(name) ? reason.substr(name.size()) : reason);
 }
 
@@ -145,12 +153,12 @@ std::string AgeOf(const Json& time, Time now) {
   return parsed ? Rounded(std::max(Duration(0), now - *parsed)) : "";
 }
 
-std::string ProgressLine(const Json& row, Time now) {
-  std::string out =
-      StrCat(FormatClockTime(now), " ", row.At("id").Str(), " ", row.At("state").Str(), " step ",
-             row.At("step").IntOr(0), "/", row.At("steps").IntOr(0), " weight ",
-             row.At("weight").IntOr(0), " score ", NumberOr(row.At("score")));
-  if (const std::string reason = row.At("reason").Str(); !reason.empty())
+std::string ProgressLine(const Json& row, Time now, const std::string& said) {
+  std::string out = StrCat(FormatClockTime(now), " ", row.At("id").Str(), " ",
+                           row.At("state").Str(), " step ", row.At("step").IntOr(0), "/",
+                           row.At("steps").IntOr(0), " weight ", row.At("weight").IntOr(0));
+  if (row.At("score").is_number()) out += StrCat(" score ", NumberOr(row.At("score")));
+  if (const std::string reason = row.At("reason").Str(); !reason.empty() && reason != said)
     out += "  " + TidyNumbers(reason);
   return out;
 }

@@ -17,8 +17,8 @@ struct TextStyle {
 
 // The whole of it: where it stands, steps, bars, evidence, the last decisions, what can be asked.
 std::string StatusText(const Json& guard, const TextStyle& style);
-// One line for logs and pipes: state, step, weight, score, reason.
-std::string ProgressLine(const Json& row, Time now);
+// One line for logs and pipes: state, step, weight, score and, unless it is `said` already, reason.
+std::string ProgressLine(const Json& row, Time now, const std::string& said = {});
 // "3m" since that RFC 3339 time; "" when it is none.
 std::string AgeOf(const Json& time, Time now);
 // "0.98", or "-" when there is none.

@@ -30,6 +30,12 @@ Error Refused(const HttpResponse& response, const std::string& url) {
     return {code, StrCat(url, " answered ", response.status, "; is this a rollguard agent?")};
   std::string text = problem->At("detail").Str();
   if (text.empty()) text = problem->At("title").Str();
+  // The agent speaks to machines; here the same is a command.
+  text = ReplaceAll(text, "see GET /api/v1/guards", "`rollguard get guards` lists them");
+  text = ReplaceAll(text, "see GET /api/v1/releases", "`rollguard get releases` lists them");
+  text = ReplaceAll(text, "see GET /api/v1/decisions", "`rollguard get decisions` lists them");
+  text =
+      ReplaceAll(text, "see GET /api/v1/notifications", "`rollguard get dead-letters` lists them");
   for (const Json& each : problem->At("problems").items()) text += StrCat("\n  ", each.Str());
   if (response.status == 401) text += " (--token-file or $ROLLGUARD_TOKEN_FILE names your token)";
   return {code, text};

@@ -90,7 +90,8 @@ class Screen {
     std::string fresh = ProgressLine(row, Time{});
     if (fresh == last_) return;
     last_ = std::move(fresh);
-    std::puts((show_ == Show::kJson ? row.Dump() : ProgressLine(row, now)).c_str());
+    std::puts((show_ == Show::kJson ? row.Dump() : ProgressLine(row, now, said_)).c_str());
+    said_ = row.At("reason").Str();
     std::fflush(stdout);
   }
   void Trouble(const std::string& problem) {
@@ -116,6 +117,7 @@ class Screen {
 
   Show show_;
   std::string last_;
+  std::string said_;  // the reason of the last line
   std::string trouble_;
   size_t lines_ = 0;
 };

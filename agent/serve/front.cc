@@ -69,6 +69,12 @@ Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::
   parts.id_seed = ground.NextSeed();
   for (const spec::AlertSender& sender : ground.config.senders)
     parts.senders.emplace(sender.name, MappingOf(sender));
+  for (const spec::MetricsSourceConfig& source : ground.config.metrics) {
+    const auto* server = std::get_if<spec::PrometheusSource>(&source.source);
+    std::string link = server != nullptr ? server->external_url : "";
+    parts.source_links.emplace("", link);  // the first is the default
+    parts.source_links.emplace(source.name, link);
+  }
   parts.verify_audit = [&ground]() -> Expected<api::AuditFindings> {
     auto verified = ground.history->Verify();
     if (!verified) return verified.error();

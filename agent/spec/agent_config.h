@@ -48,6 +48,7 @@ struct HttpEndpoint {
 
 struct PrometheusSource {
   HttpEndpoint endpoint;
+  std::string external_url;  // where people's browsers find it; empty: nowhere
   std::string tenant;  // X-Scope-OrgID
   std::string tenant_header = "X-Scope-OrgID";
   int64_t concurrency = 16;

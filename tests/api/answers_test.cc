@@ -114,6 +114,12 @@ TEST_CASE("answers are as the document says, through a good and a bad release", 
   CHECK(gate.At("steps").At(0).At("state").Str() == "done");
   CHECK(gate.At("steps").At(2).At("state").Str() == "current");
   CHECK(gate.At("evidence").size() >= 4);
+  for (const Json& e : gate.At("evidence").items()) {
+    if (e.At("name").Str() != "HighErrorRate") continue;
+    CHECK(e.At("link").Str().starts_with("https://prometheus.example/graph?g0.expr="));
+    CHECK(e.At("link").Str().find("http_requests_total") != std::string::npos);
+    CHECK(e.At("link").Str().find_first_of(" \"{}[") == std::string::npos);
+  }
   CHECK_FALSE(Action(gate, "approve").empty());
   CHECK(Action(gate, "rollback").find("All traffic returns to") == 0);
   std::string release = gate.At("summary", "release").Str();

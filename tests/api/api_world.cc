@@ -186,6 +186,7 @@ ApiWorld::ApiWorld(ApiWorldOptions options)
   parts.sensors = {&agent_->alerts(), &agent_->rules(), &agent_->analysis()};
   parts.intake = intake_.get();
   parts.senders = options_.senders;
+  parts.source_links = {{"", "https://prometheus.example/"}};
   parts.webhooks_per_second = options_.webhooks_per_second;
   outlets_ = std::make_unique<notify::Dispatcher>(loop_, clock_, spec::NotificationsConfig{},
                                                   Channels(), 7);

@@ -80,6 +80,7 @@ function draw() {
   if (PAGES[name] || OPEN[name]) {
     if (drawn === location.hash) return;
     drawn = location.hash;
+    pages.shown.redraw = null;
     main.classList.remove("with-detail");
     swap(main, h("p", { class: "note", role: "status" }, "Loading…"));
     const page = OPEN[name] ? (box) => OPEN[name](box, decodeURIComponent(rest[0] || ""), { said }) : PAGES[name];
@@ -88,6 +89,7 @@ function draw() {
     return;
   }
   drawn = "";
+  pages.shown.redraw = null;
   drawFleet();
   drawDetail();
 }
@@ -235,7 +237,7 @@ theme();
 $("leave").onclick = () => leave("");
 session.whenExpired(() => { if (me.name && !$("login").open) leave("The token is not accepted any more. Log in again."); });
 addEventListener("hashchange", route);
-addEventListener("resize", schedule);
+addEventListener("resize", () => { schedule(); pages.shown.redraw?.(); });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && open.id && !document.querySelector("dialog[open]")) location.hash = "#/";
 });

@@ -117,8 +117,8 @@ export function number(value) {
   if (size !== 0 && (size < 0.001 || size >= 1e6)) return value.toExponential(2);
   return String(Number(value.toPrecision(3)));
 }
-// Numbers in sentences, to four digits.
-export const tidy = (text) => (text || "").replace(/\d+\.\d{5,}(e[-+]?\d+)?/g, (n) => String(Number(Number(n).toPrecision(4))));
+// Sentences as people read them: numbers to four digits, commands without their quotes.
+export const tidy = (text) => (text || "").replaceAll("`", "").replace(/\d+\.\d{5,}(e[-+]?\d+)?/g, (n) => String(Number(Number(n).toPrecision(4))));
 // A name in camel case that may break between its words.
 export const words = (name) => name.split(/(?=[A-Z])/).flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part]));
 export const percent = (value) =>

@@ -7,6 +7,9 @@ import { confirm } from "./dialogs.js";
 import { get, post } from "./session.js";
 import { alertBadge, outcomeBadge } from "./words.js";
 
+// What draws the view that is open anew, for views whose drawings depend on the width.
+export const shown = { redraw: null };
+
 const card = (value, word) => h("li", {}, h("b", { class: "num" }, value), h("span", {}, word));
 const seconds = (value) => (typeof value === "number" ? span(value) : "–");
 
@@ -118,6 +121,7 @@ export async function release(box, id) {
     r.trigger ? h("p", { class: "why" }, `Taken back for ${triggerOf(r)}`, typeof r.secondsToRestore === "number" ? `; safe after ${span(r.secondsToRestore)}` : "", judged(r) ? `; ${judged(r)}` : "", ".") : null,
     part("h2", "charts", "Measurements", series.weight.length || series.signals.length ? charts(id, [], series, draw) : h("p", { class: "note" }, "Its measurements are no longer kept, or none were made.")),
     part("h2", "decisions", "Decisions", decisions.length ? h("ul", { class: "decisions" }, decisions.map(decisionLine)) : h("p", { class: "note" }, "None are kept.")));
+  shown.redraw = draw;
   draw();
 }
 
