@@ -90,7 +90,8 @@ Status Agent::Parts::Build() {
   app::ExposeHistory(ground_.metrics, *ground_.history);
   sources_ = std::make_unique<Sources>(ground_);
   brain_ = std::make_unique<Brain>(ground_);
-  checkup_ = std::make_unique<Checkup>(ground_, *sources_, library_);
+  checkup_ = std::make_unique<Checkup>(ground_, *sources_, library_,
+                                       [this] { return brain_->replica().Health(); });
   front_ = std::make_unique<Front>(ground_, *brain_, *checkup_, [this] { return NotReady(); });
   brain_->Build();
   if (first_) brain_->controller().SetLibrary(std::move(*first_));
@@ -179,7 +180,7 @@ void Agent::Parts::Quiesce(Duration grace) {
   auto until = ground_.clock.Monotonic() + grace;
   auto done = std::make_shared<std::promise<void>>();
   auto finished = done->get_future();
-  ground_.loop.Post([this, done] { brain_->controller().Quiesce([done] { done->set_value(); }); });
+  ground_.loop.Post([this, done] { brain_->Quiesce([done] { done->set_value(); }); });
   auto left = until - ground_.clock.Monotonic();
   if (finished.wait_for(left) != std::future_status::ready)
     ground_.log.Warn("stopped with changes under way; the next start goes on from there");

@@ -53,7 +53,8 @@ struct Brain::Parts {
                 app::MakeChannels(g.config, {.http = &g.http}, *g.cluster, IdentityOf(g.options)),
                 g.NextSeed()),
         notices(outlets, g.loop, g.clock, g.config.cluster.name),
-        others(g) {}
+        others(g),
+        replica(g) {}
 
   Ground& ground;
   app::AlertDesk alerts;
@@ -74,6 +75,7 @@ struct Brain::Parts {
   notify::Dispatcher outlets;
   app::NotifyListener notices;
   OtherClusters others;
+  Replica replica;
 
   std::vector<app::Sensor*> sensors;
   std::vector<app::Listener*> listeners;
@@ -134,6 +136,8 @@ void Brain::Build() {
   parts.owns = [&config = p.ground.config.cluster](const std::string& guard) {
     return CoversNamespace(config, std::string_view(guard).substr(0, guard.find('/')));
   };
+  parts.ownership = p.replica.ownership();
+  parts.inbox = [&p](const alerts::Alert& alert) { (void)p.alerts.Receive({alert}); };
   p.controller = std::make_unique<app::Controller>(std::move(ports), std::move(parts));
   p.alerts.Attach(p.controller.get());
   p.rules.Attach(p.controller.get());
@@ -157,6 +161,7 @@ app::RuleSensor& Brain::rules() { return parts_->rules; }
 app::AnalysisSensor& Brain::analysis() { return parts_->analysis; }
 const app::AlertPoller& Brain::poller() const { return parts_->poller; }
 Notifier& Brain::notifier() { return parts_->outlets; }
+Replica& Brain::replica() { return parts_->replica; }
 const std::vector<app::Sensor*>& Brain::sensors() const { return parts_->sensors; }
 
 void Brain::Received(const std::vector<app::AlertReceipt>& receipts,
@@ -177,9 +182,15 @@ void Brain::Start(app::ReadBack earlier) {
   parts_->recorder.Restore(earlier.running);
   (void)parts_->alerts.Receive(earlier.alerts);
   parts_->controller->Start();
+  parts_->replica.Start(*parts_->controller);
   parts_->poller.Start();
   app::FollowAlerts(parts_->ground.metrics, parts_->ground.loop, parts_->alerts, parts_->poller);
   app::FollowNotifier(parts_->ground.metrics, parts_->ground.loop, parts_->outlets);
+}
+
+void Brain::Quiesce(std::function<void()> done) {
+  parts_->controller->Quiesce(
+      [this, done = std::move(done)] { parts_->replica.Stop(std::move(done)); });
 }
 
 bool Brain::started() const { return parts_->started; }

@@ -18,6 +18,7 @@
 #include "agent/app/rule_sensor.h"
 #include "agent/ports/notifier.h"
 #include "agent/serve/ground.h"
+#include "agent/serve/replica.h"
 
 namespace rollguard::serve {
 
@@ -42,9 +43,13 @@ class Brain {
   const app::AlertPoller& poller() const;
   Notifier& notifier();
   const std::vector<app::Sensor*>& sensors() const;
+  Replica& replica();
   // What arrived at the intake and became of it, for metrics.
   void Received(const std::vector<app::AlertReceipt>& receipts, std::chrono::nanoseconds arrived);
 
+  // No look begins any more; `done` runs once those under way have ended and other replicas can
+  // go on.
+  void Quiesce(std::function<void()> done);
   // Begins to watch guards, with what an earlier process knew.
   void Start(app::ReadBack earlier);
   bool started() const;

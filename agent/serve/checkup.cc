@@ -115,6 +115,7 @@ std::vector<api::DependencyHealth> Checkup::AskNow() {
         [&](Answer answer) { AskSource(*one.source, ground_.clock.Now(), std::move(answer)); }));
   }
   std::vector<api::DependencyHealth> out = {HistoryHealthOf(ground_), LibraryHealthOf(library_)};
+  if (auto shards = ground_.loop.Ask<api::DependencyHealth>(shards_)) out.push_back(*shards);
   for (Question& question : questions) {
     auto left = std::max(deadline - ground_.clock.Monotonic(), std::chrono::nanoseconds(0));
     out.push_back(End(std::move(question), left));

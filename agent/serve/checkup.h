@@ -19,8 +19,10 @@ namespace rollguard::serve {
 // Thread-safe; blocks the caller for a few seconds at most. What it is made from outlives it.
 class Checkup {
  public:
-  Checkup(Ground& ground, const Sources& sources, const LibraryKeeper& library)
-      : ground_(ground), sources_(sources), library_(library) {}
+  // `shards` is asked on the deciding thread.
+  Checkup(Ground& ground, const Sources& sources, const LibraryKeeper& library,
+          std::function<api::DependencyHealth()> shards)
+      : ground_(ground), sources_(sources), library_(library), shards_(std::move(shards)) {}
 
   std::vector<api::DependencyHealth> Ask();
 
@@ -30,6 +32,7 @@ class Checkup {
   Ground& ground_;
   const Sources& sources_;
   const LibraryKeeper& library_;
+  const std::function<api::DependencyHealth()> shards_;
   std::mutex mutex_;
   std::optional<std::chrono::nanoseconds> asked_;
   std::vector<api::DependencyHealth> last_;
