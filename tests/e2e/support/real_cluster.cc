@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/e2e/support/real_cluster.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <future>
 
@@ -51,8 +52,9 @@ int Get(HttpClient& http, const std::string& url, std::shared_ptr<const TlsOptio
 
 }  // namespace
 
-Expected<std::unique_ptr<RealCluster>> RealCluster::Start() {
+Expected<std::unique_ptr<RealCluster>> RealCluster::Start(const std::string& audit_policy) {
   std::unique_ptr<RealCluster> cluster(new RealCluster);
+  cluster->audit_policy_ = audit_policy;
   using Step = Status (RealCluster::*)();
   for (const Step step :
        {&RealCluster::WriteFiles, &RealCluster::StartEtcd, &RealCluster::StartApiServer,
@@ -120,26 +122,50 @@ Status RealCluster::StartEtcd() {
 Status RealCluster::StartApiServer() {
   const std::string program = Program("kube-apiserver");
   if (program.empty()) return Failed("kube-apiserver", "not found; run ./dev e2e");
-  auto process = Process::Start(
-      {program, StrCat("--etcd-servers=", etcd_url()), "--etcd-compaction-interval=0",
-       "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1",
-       "--endpoint-reconciler-type=none", StrCat("--secure-port=", api_port_),
-       StrCat("--cert-dir=", File("certs")), "--service-cluster-ip-range=10.96.0.0/16",
-       StrCat("--token-auth-file=", File("tokens.csv")), "--authorization-mode=RBAC",
-       StrCat("--service-account-key-file=", File("sa.pub")),
-       StrCat("--service-account-signing-key-file=", File("sa.key")),
-       "--service-account-issuer=https://kubernetes.default.svc",
-       // The first wants a controller for accounts, the second taints nodes that no kubelet clears.
-       "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
-       // Straight from the store, so that a compaction shows.
-       "--watch-cache-sizes=leases.coordination.k8s.io#0"},
-      {.log = File("kube-apiserver.log"), .directory = "", .env = {}});
+  std::vector<std::string> command = {
+      program, StrCat("--etcd-servers=", etcd_url()), "--etcd-compaction-interval=0",
+      "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1",
+      "--endpoint-reconciler-type=none", StrCat("--secure-port=", api_port_),
+      StrCat("--cert-dir=", File("certs")), "--service-cluster-ip-range=10.96.0.0/16",
+      StrCat("--token-auth-file=", File("tokens.csv")), "--authorization-mode=RBAC",
+      StrCat("--service-account-key-file=", File("sa.pub")),
+      StrCat("--service-account-signing-key-file=", File("sa.key")),
+      "--service-account-issuer=https://kubernetes.default.svc",
+      // The first wants a controller for accounts, the second taints nodes that no kubelet clears.
+      "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
+      // Straight from the store, so that a compaction shows.
+      "--watch-cache-sizes=leases.coordination.k8s.io#0"};
+  if (!audit_policy_.empty()) {
+    command.push_back("--audit-policy-file=" + dir_.Write("audit.yaml", audit_policy_));
+    command.push_back("--audit-log-path=" + audit_log());
+  }
+  auto process =
+      Process::Start(command, {.log = File("kube-apiserver.log"), .directory = "", .env = {}});
   if (!process.ok()) return process.error();
+  for (Member& member : members_) {
+    if (member.name != "kube-apiserver") continue;
+    member.process = std::move(*process);
+    return {};
+  }
   members_.push_back({"kube-apiserver", std::move(*process)});
   return {};
 }
 
+Status RealCluster::RestartApiServer() {
+  for (Member& member : members_) {
+    if (member.name != "kube-apiserver") continue;
+    member.process->Signal(SIGKILL);
+    member.process->Wait();
+  }
+  if (Status started = StartApiServer(); !started) return started;
+  return WaitReady();
+}
+
 Status RealCluster::WaitReady() {
+  Process* server = nullptr;
+  for (Member& member : members_) {
+    if (member.name == "kube-apiserver") server = member.process.get();
+  }
   RealClock clock;
   net::CurlClient http(clock);
   auto tls = std::make_shared<TlsOptions>();
@@ -147,12 +173,12 @@ Status RealCluster::WaitReady() {
   const std::string base = StrCat("https://127.0.0.1:", api_port_);
   const bool ready = PollUntil(
       [&] {
-        return !members_.back().process->Running() ||
+        return !server->Running() ||
                (!ReadFile(tls->ca_file).empty() && Get(http, base + "/readyz", tls) == 200 &&
                 Get(http, base + "/api/v1/namespaces/default", tls) == 200);
       },
       kStartLimit, std::chrono::milliseconds(100));
-  if (!members_.back().process->Running()) return Failed("kube-apiserver", "ended at once");
+  if (!server->Running()) return Failed("kube-apiserver", "ended at once");
   if (!ready) return Failed("kube-apiserver", "not ready after two minutes");
   return {};
 }

@@ -20,11 +20,16 @@ class RealCluster {
  public:
   // Programs are looked for in $KUBEBUILDER_ASSETS, $ROLLGUARD_KUBE_ASSETS and PATH. Waits until
   // the server is ready and the `default` namespace is there. On the main thread only.
-  static Expected<std::unique_ptr<RealCluster>> Start();
+  // `audit_policy`: given, every request it selects is recorded in audit_log().
+  static Expected<std::unique_ptr<RealCluster>> Start(const std::string& audit_policy = {});
   ~RealCluster();
 
   const std::string& kubeconfig() const { return kubeconfig_; }
   std::string etcd_url() const;
+  int api_port() const { return api_port_; }
+  std::string audit_log() const { return File("audit.log"); }
+  // SIGKILL, and the same server again. On the main thread.
+  Status RestartApiServer();
   // An error with the end of its log when one of the programs is no longer running.
   Status Check() const;
 
@@ -39,6 +44,7 @@ class RealCluster {
   Error Failed(const std::string& program, const std::string& why) const;
 
   TempDir dir_{"kube"};
+  std::string audit_policy_;
   int etcd_port_ = 0;
   int api_port_ = 0;
   std::string kubeconfig_;
