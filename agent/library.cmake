@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # One static library per folder of agent/: every .cc in the folder and the folders below it.
-#   rollguard_library(promql DEPS base LIBS PkgConfig::RE2)
-# DEPS are other folders (public); LIBS are third-party targets and stay private.
+#   rollguard_library(promql DEPS base LIBS PkgConfig::RE2 HOT ALL)
+# DEPS are other folders (public); LIBS are third-party targets and stay private. HOT: files that
+# are compiled for speed rather than size, or ALL.
 function(rollguard_library name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;HOT" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
   if(NOT sources)
@@ -15,6 +16,12 @@ function(rollguard_library name)
     add_library(rg_${name} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(rg_${name} PRIVATE rollguard_hardening ${ARG_LIBS} PUBLIC rollguard_options)
+  endif()
+  if(ARG_HOT AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    if(ARG_HOT STREQUAL "ALL")
+      set(ARG_HOT ${sources})
+    endif()
+    set_property(SOURCE ${ARG_HOT} APPEND PROPERTY COMPILE_OPTIONS -O2)
   endif()
   foreach(dep ${ARG_DEPS})
     target_link_libraries(rg_${name} ${scope} rg_${dep})

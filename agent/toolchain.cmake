@@ -30,6 +30,10 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
     -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-clash-protection -ffunction-sections
     -fdata-sections)
   target_link_options(rollguard_options INTERFACE -Wl,--gc-sections)
+  if(MOLD)
+    # Functions that are the same instructions are there once; nothing compares their addresses.
+    target_link_options(rollguard_hardening INTERFACE -Wl,--icf=all)
+  endif()
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     target_compile_options(rollguard_hardening INTERFACE -fcf-protection=full)
     target_link_options(rollguard_hardening INTERFACE -Wl,-z,ibt,-z,shstk)
