@@ -217,6 +217,7 @@ void Controller::Reindex(const SlotPtr& slot) {
     release::GuardState none;
     for (const auto& id : release::WatchedObjects(guard, slot->state ? *slot->state : none))
       keys.push_back(id.Text());
+    keys.insert(keys.end(), slot->configs.begin(), slot->configs.end());
   }
   index_.Put(slot->id, keys);
 }

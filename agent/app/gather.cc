@@ -98,6 +98,7 @@ void Controller::GatherOthers(Slot& slot, Arena& arena, release::WorldObjects& w
   }
   if (!guard.configs.restore || world.target == nullptr) return;
   for (const auto& id : release::ConfigsOf(guard, TemplateOf(*world.target))) {
+    slot.configs.push_back(id.Text());
     if (const Json* object = mirror_.Get(TypeOf(id), id.ns, id.name, arena))
       world.configs.push_back(object);
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One look at one guard: gather -> Step -> write the state -> carry out -> rest.
+#include <utility>
+
 #include "agent/app/controller.h"
 #include "agent/app/slot.h"
 #include "agent/base/json_patch.h"
@@ -73,7 +75,9 @@ void Controller::Look(const SlotPtr& slot) {
   }
   ++looks_;
   Arena arena;
+  const std::vector<std::string> configs = std::exchange(slot->configs, {});
   release::Observation observation = Gather(*slot, arena);
+  if (slot->configs != configs) Reindex(slot);  // their drift is to be noticed
   observation.stale = !watched || slot->unread;
   slot->unread = false;
   slot->looked_unseen = observation.stale;

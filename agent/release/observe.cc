@@ -322,13 +322,16 @@ std::vector<ObjectId> WatchedObjects(const spec::Guard& guard, const GuardState&
           {"v1", "Secret", guard.metadata.ns, SnapshotName(guard, state.release->candidate)});
     }
   }
+  const auto add_hook = [&](const spec::Hook& hook) {
+    if (!hook.from_cron_job.empty())
+      out.push_back({"batch/v1", "CronJob", guard.metadata.ns, hook.from_cron_job});
+  };
   for (const auto* hooks : {&guard.hooks.pre_release, &guard.hooks.post_promote,
                             &guard.hooks.rollback, &guard.hooks.verify}) {
-    for (const spec::Hook& hook : *hooks) {
-      if (!hook.from_cron_job.empty()) {
-        out.push_back({"batch/v1", "CronJob", guard.metadata.ns, hook.from_cron_job});
-      }
-    }
+    for (const spec::Hook& hook : *hooks) add_hook(hook);
+  }
+  for (const spec::Step& step : plan.steps) {
+    if (const auto* run = std::get_if<spec::RunHook>(&step.action)) add_hook(run->hook);
   }
   return out;
 }

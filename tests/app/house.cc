@@ -170,11 +170,14 @@ void House::SetImage(const std::string& id, const std::string& image) {
                R"("}]}}}})"));
 }
 
-release::CommandAnswer House::Say(const std::string& id, release::Command::Verb verb) {
+release::CommandAnswer House::Say(const std::string& id, release::Command::Verb verb,
+                                  const std::string& actor,
+                                  const std::vector<std::string>& groups) {
   release::Command command;
   command.id = StrCat("c", ++commands_);
   command.verb = verb;
-  command.actor = "ann";
+  command.actor = actor;
+  command.groups = groups;
   command.at = world.scheduler().Now();
   release::CommandAnswer answer;
   bool answered = false;

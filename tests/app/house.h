@@ -64,7 +64,9 @@ class House : public app::Listener {
 
   void SetImage(const std::string& id, const std::string& image);
   void Patch(const std::string& kind, const std::string& id, const std::string& merge_patch);
-  release::CommandAnswer Say(const std::string& id, release::Command::Verb verb);
+  release::CommandAnswer Say(const std::string& id, release::Command::Verb verb,
+                             const std::string& actor = "ann",
+                             const std::vector<std::string>& groups = {});
   void Fire(const std::string& id, spec::TriggerAction action = spec::TriggerAction::kRollback);
   void Calm();
 
