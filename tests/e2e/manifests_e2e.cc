@@ -4,6 +4,9 @@
 #include <filesystem>
 
 #include "agent/base/text.h"
+#include "agent/yaml/yaml.h"
+#include "tests/k8s/chart.h"
+#include "tests/support/agent_process.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
 
@@ -59,6 +62,39 @@ TEST_CASE("the kinds, the base and every overlay are applied, one over the other
   }
   const std::string explained = Output({"explain", "guard.spec.strategy.canary.steps"});
   CHECK(explained.find("setWeight") != std::string::npos);
+}
+
+// The chart's manifests with everything switched on, by the renderer that tests/k8s holds it with.
+std::string Chart() {
+  Diagnostics problems;
+  const std::string values_file = testing::ReadFile(Source("k8s/helm/rollguard/values.yaml"));
+  auto tree = yaml::Parse("values.yaml", values_file, problems);
+  REQUIRE(tree.size() == 1);
+  Json values = yaml::ToJson(tree[0]);
+  values.Set("podDisruptionBudget", true);
+  values.Set("replicas", 2);
+  values.Set("postgresSecret", "rollguard-postgres");
+  for (auto& [name, on] : values["routers"].members()) on = true;
+  std::string out;
+  const std::string folder = Source("k8s/helm/rollguard/templates");
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    auto text = shipped::RenderTemplate(testing::ReadFile(entry.path().string()), values,
+                                        "rollguard-chart");
+    INFO(entry.path());
+    REQUIRE(text);
+    out += StrCat("---\n", *text, "\n");
+  }
+  if (Output({"api-versions"}).find("policy/v1\n") == std::string::npos)
+    out = ReplaceAll(out, "apiVersion: policy/v1\n", "apiVersion: policy/v1beta1\n");
+  return out;
+}
+
+TEST_CASE("the server takes the chart's manifests, with every switch on") {
+  CHECK(Kubectl({"apply", "-f", "-"},
+                "apiVersion: v1\nkind: Namespace\nmetadata: {name: rollguard-chart}\n") == "");
+  const std::string chart = Chart();
+  CHECK(chart.find("kind: StatefulSet") != std::string::npos);
+  CHECK(Kubectl({"apply", "--dry-run=server", "-f", "-"}, chart) == "");
 }
 
 TEST_CASE("components are taken: monitoring and every router's permissions") {
@@ -126,6 +162,48 @@ TEST_CASE("the service account may do what it must and nothing beside it") {
   for (const Row& row : rows) {
     INFO(row.verb << " " << row.resource << " in " << row.ns);
     CHECK(allowed(row) == row.want);
+  }
+}
+
+// The kubeconfig of these tests, as the agent's service account.
+std::string AsAgent(const testing::TempDir& dir) {
+  const std::string text = Output({"config", "view", "--raw", "--flatten"});
+  const size_t user = text.find("  user:\n");
+  REQUIRE(user != std::string::npos);
+  const std::string as = "    as: system:serviceaccount:rollguard:rollguard\n";
+  return dir.Write("kubeconfig", text.substr(0, user + 8) + as + text.substr(user + 8));
+}
+
+std::string Metrics(testing::AgentProcess& agent) {
+  return testing::Ask(agent.port(), "GET", "/metrics").body;
+}
+
+TEST_CASE("an agent with the service account's permissions releases, and is never refused") {
+  testing::TempDir dir("permissions");
+  auto agent = testing::AgentProcess::Start(
+      {"--kubeconfig", AsAgent(dir), "--data-dir", dir.path() + "/data"},
+      dir.path() + "/agent.log");
+  REQUIRE(agent != nullptr);
+  CHECK(agent->AwaitReady(std::chrono::seconds(60)));
+  const std::string image = "deployment/checkout";
+  auto ends = [&](const std::string& outcome) {
+    return testing::PollUntil([&] { return Metrics(*agent).find(outcome) != std::string::npos; },
+                              std::chrono::seconds(180), std::chrono::milliseconds(300));
+  };
+  CHECK(Kubectl({"apply", "-f", Source("k8s/examples/demo/guard.yaml")}) == "");
+  CHECK(Kubectl({"-n", "shop", "wait", "guard/checkout", "--for=condition=RollbackReady",
+                 "--timeout=90s"}) == "");
+  CHECK(Kubectl({"-n", "shop", "set", "image", image, "app=registry.example.com/checkout:2"}) ==
+        "");
+  CHECK(ends("outcome=\"promoted\"} 1"));
+  CHECK(Kubectl({"-n", "shop", "delete", "guard/checkout", "--timeout=90s"}) == "");
+  const std::string metrics = Metrics(*agent);
+  INFO(agent->Log());
+  CHECK(metrics.find("rollguard_api_calls_total{") != std::string::npos);
+  for (std::string_view line : Split(std::string_view(metrics), '\n')) {
+    if (!line.starts_with("rollguard_api_calls_total{")) continue;
+    INFO(line);
+    CHECK(line.find("code=\"403\"") == std::string_view::npos);
   }
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/k8s/chart.h"
 
+#include <regex.h>
+
+#include <set>
 #include <vector>
 
 #include "agent/base/text.h"
@@ -130,6 +133,35 @@ class Renderer {
   std::string error_;
 };
 
+bool Matches(const std::string& text, const std::string& pattern) {
+  regex_t compiled;
+  if (regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return false;
+  const bool matches = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
+  regfree(&compiled);
+  return matches;
+}
+
+// The keywords that bound a single value; one that is not known here would go unread.
+std::string Bounds(const Json& schema, const Json& value, const std::string& path) {
+  static const std::set<std::string> kKnown = {
+      "$schema",  "title",      "description", "type",    "additionalProperties",
+      "required", "properties", "minLength",   "pattern", "minimum",
+      "maximum",  "items",      "enum"};
+  std::string out;
+  for (const auto& [word, unused] : schema.members()) {
+    if (!kKnown.contains(word)) out += StrCat(path, ": the keyword ", word, " is not held\n");
+  }
+  const std::string text = value.Str();
+  if (text.size() < static_cast<size_t>(schema.At("minLength").IntOr(0)))
+    out += StrCat(path, " is too short\n");
+  if (schema.Find("pattern") != nullptr && !Matches(text, schema.At("pattern").Str()))
+    out += StrCat(path, " does not match ", schema.At("pattern").Str(), "\n");
+  if (value.DoubleOr(0) < schema.At("minimum").DoubleOr(-1e300) ||
+      value.DoubleOr(0) > schema.At("maximum").DoubleOr(1e300))
+    out += StrCat(path, " is out of bounds\n");
+  return out;
+}
+
 bool IsOfType(const Json& value, const std::string& type) {
   if (type == "object") return value.is_object();
   if (type == "array") return value.is_array();
@@ -152,6 +184,7 @@ std::string SchemaProblems(const Json& schema, const Json& value, const std::str
   for (const Json& key : schema.At("required").items()) {
     if (value.Find(key.Str()) == nullptr) out += StrCat(path, ".", key.Str(), " is missing\n");
   }
+  out += Bounds(schema, value, path);
   const Json& properties = schema.At("properties");
   for (const auto& [key, member] : value.members()) {
     const Json* known = properties.Find(key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is installed: kustomize builds it, the agent reads its own configuration, examples are what
 // they say, copies are equal to what they are copies of, and the chart gives the same as the base.
+#include <filesystem>
 #include <map>
 
 #include "agent/base/text.h"
@@ -219,11 +220,20 @@ TEST_CASE("the chart's switches work, and its configuration is taken by the agen
   values.Set("postgresSecret", "rollguard-postgres");
   for (auto& [name, on] : values["routers"].members()) on = true;
   auto chart = ByKey(Rendered(values));
-  for (const char* key : {"PodDisruptionBudget rollguard", "ServiceMonitor rollguard",
-                          "ClusterRole rollguard-istio", "ClusterRole rollguard-smi"}) {
+  for (const char* key : {"PodDisruptionBudget rollguard", "ServiceMonitor rollguard"}) {
     INFO(key);
     CHECK(chart.contains(key));
   }
+  // The chart's routers are the components.
+  size_t routers = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(Source("k8s/components/routers"))) {
+    const std::string name = entry.path().filename().string();
+    INFO(name);
+    const auto role = DocumentsOf(StrCat("k8s/components/routers/", name, "/cluster-role.yaml"));
+    CHECK(chart.at(StrCat("ClusterRole rollguard-", name)) == role.at(0));
+    ++routers;
+  }
+  CHECK(routers == values.At("routers").size());
   testing::TempDir dir("chart");
   const std::string config = dir.Write(
       "agent.yaml", chart.at("ConfigMap rollguard-config").At("data", "agent.yaml").Str());
@@ -244,10 +254,17 @@ TEST_CASE("the values' schema knows every value and refuses what is wrong") {
   wrong.Set("replicas", "three");
   wrong.Set("replica", 3);
   wrong["image"].Set("pullPolicy", "Sometimes");
+  wrong["image"].Set("tag", "");
+  wrong.Set("storage", "plenty");
   CHECK(SchemaProblems(*schema, wrong) ==
+        "values.image.tag is too short\n"
         "values.image.pullPolicy is none of [\"Always\",\"IfNotPresent\",\"Never\"]\n"
         "values.replicas is not of type integer\n"
+        "values.storage does not match ^[0-9]+(Mi|Gi|Ti)$\n"
         "values.replica is unknown\n");
+  wrong = Values();
+  wrong.Set("replicas", 33);
+  CHECK(SchemaProblems(*schema, wrong) == "values.replicas is out of bounds\n");
   // And the renderer refuses what it does not know, so that nothing goes unread.
   for (const char* text :
        {"{{ include \"x\" . }}", "{{ .Values.nothing }}", "{{ if .Values.storage }}", "{{ end }}",
