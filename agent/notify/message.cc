@@ -5,6 +5,7 @@
 
 #include "agent/analysis/template_text.h"
 #include "agent/base/text.h"
+#include "agent/base/tidy.h"
 
 namespace rollguard::notify {
 namespace {
@@ -35,7 +36,7 @@ analysis::TemplateData DataOf(const Notice& notice) {
   data.vars = {{"event", notice.event},
                {"headline", HeadlineOf(notice.event)},
                {"severity", spec::ToString(notice.severity)},
-               {"text", notice.text},
+               {"text", TidyNumbers(notice.text)},
                {"cluster", notice.cluster},
                {"namespace", notice.ns},
                {"guard", notice.guard},
@@ -46,7 +47,7 @@ analysis::TemplateData DataOf(const Notice& notice) {
                {"weight", StrCat(notice.weight)},
                {"decision", notice.decision},
                {"actor", notice.actor},
-               {"reason", notice.reason},
+               {"reason", TidyNumbers(notice.reason)},
                {"signals", Join(notice.signals, ", ")},
                {"time", FormatRfc3339(notice.at)}};
   data.labels = data.vars;
@@ -142,9 +143,9 @@ std::string HeadlineOf(const std::string& event) {
 Expected<Message> Render(const spec::ChannelConfig& channel, const Notice& notice) {
   Message message;
   message.title = StrCat(notice.ns, "/", notice.guard, " ", HeadlineOf(notice.event));
-  message.text = notice.text;
+  message.text = TidyNumbers(notice.text);
   if (!notice.reason.empty() && notice.text.find(notice.reason) == std::string::npos)
-    message.text += StrCat("\n", notice.reason);
+    message.text += StrCat("\n", TidyNumbers(notice.reason));
   if (!channel.title.empty()) {
     auto title = Fill(channel, "title", channel.title, notice);
     if (!title) return title.error();
