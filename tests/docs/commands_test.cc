@@ -119,6 +119,7 @@ TEST_CASE("every command of rollguard in a block exists, with its flags") {
 TEST_CASE("every command of rollguard in a sentence exists, with its flags") {
   size_t seen = 0;
   for (const std::string& page : Pages()) {
+    if (page == "CHANGELOG.md") continue;  // tells of mistyped commands too
     const std::string text = testing::ReadFile(Source(page));
     for (size_t at = text.find("`rollguard "); at != std::string::npos;
          at = text.find("`rollguard ", at + 1)) {
