@@ -12,6 +12,7 @@
 #include "agent/base/text.h"
 #include "agent/promql/engine.h"
 #include "agent/promql/parser.h"
+#include "tests/bench/report.h"
 #include "tests/support/real_prometheus.h"
 
 namespace rollguard::promql {
@@ -150,6 +151,7 @@ int Run(bool as_json) {
       {.openmetrics = data.openmetrics, .data_dir = "", .config = "", .flags = {}});
   if (server == nullptr) return 1;
   Json rows = Json::Arr();
+  double slowest = 0, least = 1e9;
   if (!as_json) {
     std::printf("%-20s %6s %7s %10s %12s %12s %8s\n", "query", "series", "steps", "parse us",
                 "ours ms", "go ms", "faster");
@@ -158,9 +160,11 @@ int Run(bool as_json) {
     for (bool hundred : {false, true}) {
       std::string text = hundred ? test.hundred : test.one;
       double parse = ParseMicroseconds(text);
+      slowest = std::max(slowest, parse);
       for (bool range : {false, true}) {
         double ours = Ours(data, text, range);
         double theirs = Theirs(*server, text, range);
+        least = std::min(least, theirs / ours);
         rows.Push(Json::Obj({{"query", text},
                              {"series", hundred ? 100 : 1},
                              {"steps", range ? kSteps : 1},
@@ -174,8 +178,26 @@ int Run(bool as_json) {
       }
     }
   }
-  if (as_json) std::printf("%s\n", rows.Dump(2).c_str());
-  return 0;
+  if (as_json) {
+    std::printf("%s\n", rows.Dump(2).c_str());
+    return 0;
+  }
+  bench::Report report("promql", 0, nullptr);
+  report.Add({.name = "parse, the slowest of these queries",
+              .value = slowest,
+              .unit = "us",
+              .at_most = 5,
+              .at_least = {},
+              .floor = {},
+              .floor_is = {}});
+  report.Add({.name = "times faster than the Go engine, the least of all",
+              .value = least,
+              .unit = "",
+              .at_most = {},
+              .at_least = 2,
+              .floor = {},
+              .floor_is = {}});
+  return report.Finish();
 }
 
 }  // namespace
