@@ -100,7 +100,8 @@ Head CheckBody(Head head, const HeadLimits& limits) {
 
 Head CheckConnection(Head head) {
   const Request& r = head.request;
-  if (!head.is_http10 && CountOf(r.headers, "host") != 1)
+  const size_t hosts = CountOf(r.headers, "host");
+  if (hosts > 1 || (hosts == 0 && !head.is_http10))
     return Refuse(std::move(head), 400, "exactly one Host header is needed");
   std::string connection = ToLower(r.Header("connection"));
   if (connection.find("close") != std::string::npos) head.keep_alive = false;

@@ -123,6 +123,7 @@ TEST_CASE("hole: what is not a clean request is refused", "[http]") {
       {"control character", "GET / HTTP/1.1\r\nHost: x\x01\r\n\r\n", 400},
       {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
       {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
+      {"two hosts of old", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400},
       {"another protocol", "GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400},
       {"absolute target", "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400},
       {"TLS on a plain port", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n", 12), 400},
