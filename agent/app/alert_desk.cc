@@ -165,7 +165,7 @@ std::vector<alerts::Alert> AlertDesk::Reconcile(const std::vector<alerts::Alert>
   for (const std::string& fingerprint : ended) Resolve(fingerprint);
   std::vector<alerts::Alert> missed;
   for (const alerts::Alert& alert : firing) {
-    if (!dedupe_.Seen(alert)) missed.push_back(alert);
+    if (!dedupe_.Seen(alert) || unkept_.contains(alert.EventKey())) missed.push_back(alert);
   }
   Receive(missed);
   return missed;
@@ -287,7 +287,16 @@ void AlertDesk::Follow(const GuardView& view) {
   }
 }
 
+// What is remembered of it may be long over: its end is told to whoever decides on the guard. The
+// alert is taken in anew when it comes again, from the guard's inbox, a poll or its sender.
 void AlertDesk::Forget(const std::string& guard) {
+  for (auto at = firing_.begin(); at != firing_.end();) {
+    Firing& held = at->second;
+    const size_t of_it = std::erase_if(
+        held.matches, [&](const alerts::Match& match) { return match.guard == guard; });
+    if (of_it > 0 && unkept_.size() < kKeepReceipts) unkept_.insert(held.alert.EventKey());
+    at = of_it > 0 && held.matches.empty() ? firing_.erase(at) : std::next(at);
+  }
   evidence_.erase(guard);
   considered_.erase(guard);
   releasing_.erase(guard);

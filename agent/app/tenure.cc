@@ -39,6 +39,7 @@ void Controller::Take(const SlotPtr& slot) {
   slot->mine = true;
   slot->failures = 0;
   if (slot->busy) return;  // let go a moment ago: Rest goes on
+  for (Sensor* sensor : parts_.sensors) sensor->Forget(slot->id);
   Refresh(*slot);
   Schedule(slot, kSettle);
 }

@@ -194,6 +194,27 @@ TEST_CASE("what the owner accepted outlives it") {
   CHECK(set.Until([&] { return set.OwnerOf("checkout").alerts().firing() == 1; }, 5s));
 }
 
+TEST_CASE("who takes over does not act on an alert whose end it was not told") {
+  Replicas set({CanaryYaml("checkout")});
+  const std::string owner = Releasing(set);
+  const std::string other = owner == "agent-0" ? "agent-1" : "agent-0";
+  // It reaches the other, which cannot hand it on; its sender goes elsewhere.
+  set.all.at(other).connection->Partition(true);
+  auto alert = set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now());
+  auto receipts = set.all.at(other).agent->alerts().Receive({alert});
+  std::optional<Status> kept;
+  set.all.at(other).agent->alerts().Keep(receipts, [&](const Status& status) { kept = status; });
+  REQUIRE(set.Until([&] { return kept.has_value(); }, 30s));
+  CHECK_FALSE(kept->ok());
+  set.all.at(other).connection->Partition(false);
+  REQUIRE(set.Until([&] { return set.AllOwned() && set.Shards(other) == 2; }, 2min));
+  set.Stop(owner);
+  REQUIRE(set.Until([&] { return set.Shards(other) == 4; }, 1min));
+  REQUIRE(set.Until([&] { return set.State("checkout").last.has_value(); }, 20min));
+  CHECK(set.State("checkout").last->outcome == "promoted");
+  CHECK(set.Count(Verdict::kRollBack) == 0);
+}
+
 TEST_CASE("a person's command to the other replica is carried out by the owner, and answered") {
   Replicas set({CanaryYaml("checkout")});
   const std::string owner = Releasing(set);
