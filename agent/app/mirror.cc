@@ -177,7 +177,27 @@ std::vector<const Json*> Mirror::OwnedBelow(const ResourceType& type, const std:
 void Mirror::ForEach(const ResourceType& type, const std::string& ns,
                      const std::function<void(const Json&)>& visit) const {
   auto found = kinds_.find(type);
-  if (found != kinds_.end()) found->second.informer->ForEach(ns, visit);
+  if (found == kinds_.end()) return;
+  const kube::Informer& informer = *found->second.informer;
+  informer.ForEach(ns, [&](const Json& object) {
+    const Ours* ours =
+        FindOurs(type, KeyOf(object), object.At("metadata", "resourceVersion").Str());
+    if (ours == nullptr) {
+      visit(object);
+    } else if (!ours->object.is_null()) {
+      visit(ours->object);
+    }
+  });
+  // What was made and the watch has not told of yet.
+  for (auto at = ours_.lower_bound({type, KeyOf(ns, "")}); at != ours_.end(); ++at) {
+    if (at->first.first != type || (!ns.empty() && !at->first.second.starts_with(KeyOf(ns, ""))))
+      break;
+    const Json& object = at->second.object;
+    if (object.is_null() || !at->second.seen_version.empty()) continue;
+    const Json& metadata = object.At("metadata");
+    if (informer.ResourceVersion(metadata.At("namespace").Str(), metadata.At("name").Str()).empty())
+      visit(object);
+  }
 }
 
 void Mirror::Wrote(const ResourceType& type, const Json& object) {

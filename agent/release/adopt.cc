@@ -23,6 +23,14 @@ std::string StableNow(const WorkloadView& w) {
   return most != nullptr ? most->revision : std::string();
 }
 
+// Pods of a revision that is not stable, in the target at rest: they slipped in while nobody held
+// it, or took the place of one that died (a DaemonSet's).
+bool HasStrays(const Context& c) {
+  return std::any_of(
+      c.obs.target.revisions.begin(), c.obs.target.revisions.end(),
+      [&](const RevisionView& r) { return r.revision != c.state().stable && r.replicas > 0; });
+}
+
 // False while the hold is on its way.
 bool EnsureHeld(Context& c) {
   const WorkloadView& w = c.obs.target;
@@ -32,6 +40,11 @@ bool EnsureHeld(Context& c) {
                    "gives it back");
   }
   if (!c.plan.hold || w.held || c.state().released || c.observing()) return true;
+  // Pods of another revision still run: Kubernetes replaces them by stable's before it is held.
+  if (w.revision == c.state().stable && HasStrays(c)) {
+    c.Wait("the target rolls back to the stable revision");
+    return false;
+  }
   const bool again = c.state().pause_version != w.resource_version;
   if (c.state().pause_conflicts >= kMaxPauseConflicts) {
     c.SetCondition("Conflict", true, "Unpaused",
@@ -67,7 +80,7 @@ bool InWindow(const Context& c, const std::string& revision) {
   return false;
 }
 
-void Begin(Context& c, const std::string& revision, bool bypass) {
+void Open(Context& c, const std::string& revision, bool bypass) {
   ReleaseState rel;
   rel.id = ShortHash(
       StrCat(c.guard.Id(), "/", c.guard.metadata.uid, "/", revision, "/", c.state().sequence), 8);
@@ -89,6 +102,10 @@ void Begin(Context& c, const std::string& revision, bool bypass) {
   state.confident_looks = 0;
   state.last_look.reset();
   c.Enter(Phase::kPreparing);
+}
+
+void Begin(Context& c, const std::string& revision, bool bypass) {
+  Open(c, revision, bypass);
   const std::string how = bypass         ? " (it is rolling out around the guard)"
                           : c.rel().fast ? " (it was stable lately: no steps)"
                                          : "";
@@ -125,14 +142,29 @@ bool Quarantined(Context& c, const std::string& revision) {
   return true;
 }
 
-// Unstoppable: it rolls out already, around the guard or because the guard only observes.
+// A rejected revision runs all the same: nobody holds the target, or its pods came before the hold.
+// The stable one is put back. What keeps coming is limited as every rollback is.
+void Undo(Context& c, const std::string& revision) {
+  const std::string reason = StrCat("revision ", revision, " runs although it was rejected: ",
+                                    c.state().Quarantined(revision, c.obs.now)->reason);
+  Open(c, revision, true);
+  BeginRollback(c, reason, "rollguard", {}, true, c.obs.target.held);
+}
+
+// Unstoppable: it rolls out already, around the guard or because nobody holds the target.
 void Notice(Context& c, const std::string& revision, bool bypass) {
-  const bool unstoppable = bypass || c.observing();
-  if (Quarantined(c, revision) && !unstoppable) return;
+  const bool unheld = !c.plan.hold && (!c.tracks.roles_swap || c.observing());
+  const bool unstoppable = bypass || unheld;
+  if (Quarantined(c, revision)) {
+    const bool runs = unheld || c.obs.target.updated > 0;
+    if (runs && !c.observing() && !c.tracks.roles_swap) Undo(c, revision);
+    if (!c.observing()) return;
+  }
   const Block block = bypass ? Block{} : StartBlock(c, revision);
   if (block.kind == Block::Kind::kRejected) return;
-  if (block.kind != Block::Kind::kNone && !c.observing()) {
+  if (block.kind != Block::Kind::kNone && !unstoppable) {
     NotNow(c, revision, block);
+    EnsureHeld(c);
     return;
   }
   if (block.kind == Block::Kind::kWait) {
@@ -144,8 +176,16 @@ void Notice(Context& c, const std::string& revision, bool bypass) {
 
 }  // namespace
 
+// Of two Deployments, the one that runs holds production: a guard may be made anew after they
+// changed roles.
+bool SecondHolds(const Context& c) {
+  return c.tracks.roles_swap && c.obs.candidate.exists && c.obs.target.replicas == 0 &&
+         c.obs.candidate.replicas > 0;
+}
+
 void Adopt(Context& c) {
-  const WorkloadView& w = c.obs.target;
+  const bool second = SecondHolds(c);
+  const WorkloadView& w = second ? c.obs.candidate : c.obs.target;
   if (!w.observed) {
     c.Wait("the target's controller has not seen its last change yet");
     return;
@@ -157,6 +197,7 @@ void Adopt(Context& c) {
   }
   c.Edit().stable = stable;
   c.Edit().history.push_back({stable, c.obs.now, ImagesOf(c, stable)});
+  if (c.state().swapped != second) c.Edit().swapped = second;
   if (c.tracks.roles_swap && c.candidate().exists) c.Edit().baseline = c.candidate().revision;
   c.Decide(Verdict::kAdopt, StrCat("taken over with revision ", stable)).revision = stable;
   c.Enter(Phase::kIdle);
@@ -171,13 +212,18 @@ void Rest(Context& c) {
   const std::string revision = NewRevision(c);
   const bool news = !revision.empty() && revision != c.state().stable;
   // Already rolling: holding now would leave two revisions in production, unwatched.
-  const bool around = news && !c.tracks.roles_swap && !w.held && w.updated > 0 && !c.observing() &&
-                      c.plan.kind == Plan::Kind::kSibling;
-  if (!around && !EnsureHeld(c)) return;
+  const bool rolls = news && !c.tracks.roles_swap && !w.held && w.updated > 0 && !c.observing();
+  const bool around = rolls && c.plan.kind == Plan::Kind::kSibling;
+  if (!rolls && !EnsureHeld(c)) return;
   if (c.plan.kind == Plan::Kind::kSibling && !c.tracks.roles_swap && c.obs.candidate.exists) {
     if (RemoveCandidate(c) == Progress::kWaiting) return;
   }
   if (!news) {
+    if (c.plan.hold && w.held && !c.tracks.roles_swap && !c.observing() && HasStrays(c)) {
+      Unhold(c, "pods of another revision give way to stable's");
+      c.Wait("the target rolls back to the stable revision");
+      return;
+    }
     if (c.state().phase == Phase::kPending) c.Enter(Phase::kIdle);
     if (!c.state().seen.empty()) c.Edit().seen.clear();
     if (!c.state().blocked_by.empty()) c.Edit().blocked_by.clear();

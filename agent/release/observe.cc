@@ -120,9 +120,10 @@ void CountRevisionPods(WorkloadView& w, const WorldObjects& world) {
       if (pod->At("metadata", "labels", "controller-revision-hash").Str() != revision.pod_hash) {
         continue;
       }
-      ++revision.replicas;
       if (revision.pods.size() < kMaxPodNames)
         revision.pods.push_back(pod->At("metadata", "name").Str());
+      if (pod->At("metadata", "deletionTimestamp").is_string()) continue;
+      ++revision.replicas;
       if (IsTrue(*pod, "Ready")) {
         ++revision.ready;
         ++revision.available;

@@ -69,8 +69,9 @@ int64_t CannotCarry(const Context& c) {
   const int64_t full = FullSize(c);
   const WorkloadView& w = c.stable();
   const RevisionView* stable = c.tracks.roles_swap ? nullptr : w.Find(c.rel().stable);
-  const int64_t available =
-      stable != nullptr ? stable->available : (c.tracks.roles_swap ? w.available : 0);
+  // A pod that its ReplicaSet no longer wants is about to go.
+  const int64_t available = stable != nullptr ? std::min(stable->available, stable->replicas)
+                                              : (c.tracks.roles_swap ? w.available : 0);
   if (full == 0) return 0;
   const int64_t share = available * 100 / full;
   return share >= kEnough ? 0 : 100 - share;
@@ -87,7 +88,7 @@ bool UndoTarget(Context& c) {
     c.EditRelease().touched_target = true;
   }
   if (!c.rel().touched_target) return true;
-  const bool parked = c.rel().parked.is_object() && c.obs.target.held &&
+  const bool parked = c.rel().undone && c.rel().parked.is_object() && c.obs.target.held &&
                       c.obs.target.revision == RevisionOf(c.rel().parked);
   if (parked) return true;
   if (c.obs.target.revision == c.rel().stable) {
@@ -125,7 +126,15 @@ Progress TrafficHome(Context& c) {
     Escalate(c, "stable has no available pod: traffic cannot go back to it yet");
     return Progress::kWaiting;
   }
-  const int64_t weight = std::min(current, std::max(GradualFloor(c, current), stays));
+  // A router that knows no shares returns everything at once, when stable can carry that.
+  const bool shares = routing::HasWeights(c.plan.routing);
+  if (!shares && stays > 0) {
+    c.Wait("stable's pods come back before everything returns to them");
+    if (c.stable().replicas < FullSize(c))
+      c.Scale(c.stable(), c.stable_id(), FullSize(c), "stable must carry everything");
+    return Progress::kWaiting;
+  }
+  const int64_t weight = shares ? std::min(current, std::max(GradualFloor(c, current), stays)) : 0;
   const routing::Split& wanted = c.rel().wanted;
   if (weight != wanted.candidate || !wanted.headers.empty() || !wanted.mirrors.empty()) {
     c.EditRelease().wanted = routing::Split{weight, {}, {}};

@@ -54,6 +54,13 @@ Json DecisionsJson(const GuardState& state) {
   return list;
 }
 
+void PutSeen(Json& out, const char* key, const SeenWorkload& seen) {
+  if (seen.uid.empty()) return;
+  out.Set(key, Json::Obj({{"uid", seen.uid}, {"version", seen.version}}));
+}
+
+SeenWorkload SeenFrom(const Json& json) { return {json.At("uid").Str(), json.At("version").Str()}; }
+
 void ReadLists(const Json& status, GuardState& state) {
   for (const Json& r : status.At("quarantine").items()) {
     state.quarantine.push_back({r.At("revision").Str(), r.At("reason").Str(),
@@ -158,6 +165,8 @@ Json ToJson(const GuardState& state) {
   if (state.released) out.Set("released", true);
   if (!state.baseline.empty()) out.Set("baseline", state.baseline);
   if (state.swapped) out.Set("swapped", true);
+  PutSeen(out, "seenTarget", state.seen_target);
+  PutSeen(out, "seenCandidate", state.seen_candidate);
   return out;
 }
 
@@ -196,6 +205,8 @@ Expected<GuardState> StateFromJson(const Json& status) {
   state.released = status.At("released").BoolOr(false);
   state.baseline = status.At("baseline").Str();
   state.swapped = status.At("swapped").BoolOr(false);
+  state.seen_target = SeenFrom(status.At("seenTarget"));
+  state.seen_candidate = SeenFrom(status.At("seenCandidate"));
   return state;
 }
 

@@ -141,6 +141,14 @@ struct Condition {
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 
+// The newest view of a workload that something was decided on. Another agent, or this one after a
+// restart, may be shown an older one; on that nothing is decided.
+struct SeenWorkload {
+  std::string uid;
+  std::string version;
+  friend bool operator==(const SeenWorkload&, const SeenWorkload&) = default;
+};
+
 struct GuardState {
   static constexpr size_t kMaxDecisions = 10;
   static constexpr size_t kMaxQuarantine = 20;
@@ -170,6 +178,8 @@ struct GuardState {
   bool released = false;             // a person took the hold off; it stays off until `resume`
   std::string baseline;              // two Deployments: the idle one's revision that is no news
   bool swapped = false;              // two Deployments: the second one holds production
+  SeenWorkload seen_target;
+  SeenWorkload seen_candidate;
   std::vector<std::string> handled;  // ids of the last commands that were carried out
 
   const Condition* FindCondition(std::string_view type) const;

@@ -64,6 +64,30 @@ void NameChanges(StepResult& result) {
   }
 }
 
+SeenWorkload SeenOf(const WorkloadView& w) {
+  return w.exists ? SeenWorkload{w.uid, w.resource_version} : SeenWorkload{};
+}
+
+// Versions count upwards; of what is no number nothing is known.
+bool IsOlder(const WorkloadView& w, const SeenWorkload& known) {
+  if (!w.exists || w.uid != known.uid) return false;
+  const auto now = ParseInt(w.resource_version), then = ParseInt(known.version);
+  return now && then && *now < *then;
+}
+
+// A watch that lags, or another agent's: what is seen is older than what was decided on.
+bool OutOfDate(const Context& c) {
+  return IsOlder(c.obs.target, c.state().seen_target) ||
+         IsOlder(c.obs.candidate, c.state().seen_candidate);
+}
+
+// Goes along with a state that is written anyway.
+void RememberViews(Context& c) {
+  if (!c.out().state_changed) return;
+  c.Edit().seen_target = SeenOf(c.obs.target);
+  c.Edit().seen_candidate = SeenOf(c.obs.candidate);
+}
+
 }  // namespace
 
 StepResult Step(const spec::Guard& guard, GuardState state, const Observation& observation) {
@@ -71,13 +95,14 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
   result.state = std::move(state);
   Context c(guard, observation, result);
   Mend(c);
-  if (observation.stale) {
+  if (observation.stale || OutOfDate(c)) {
     StepUnseen(c);
     NameChanges(result);
     return result;
   }
   if (observation.deleting) {
     Remove(c);
+    RememberViews(c);
     return result;
   }
   if (guard.suspend) {
@@ -94,6 +119,7 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     External(c);
     UpdateConditions(c);
     c.SetCondition("Ready", true, "Watching", "");
+    RememberViews(c);
     NameChanges(result);
     return result;
   }
@@ -109,11 +135,12 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     bool changes = false;
     for (const Action& action : result.actions) changes = changes || ChangesCluster(action);
     if (!moved || changes || c.state().phase == Phase::kIdle) break;
-    if (c.active() && c.rel().bypass && before == Phase::kIdle) break;
+    if (c.active() && c.rel().bypass && before < Phase::kPreparing) break;
   }
   if (c.state().phase != before) c.Wake(observation.now);
   UpdateConditions(c);
   c.SetCondition("Ready", true, "Watching", "");
+  RememberViews(c);
   NameChanges(result);
   return result;
 }

@@ -30,6 +30,12 @@ std::vector<Signal> Told(const Context& c) {
 }
 
 void SendStaged(Context& c) {
+  const auto& last = c.rel().stage_at;
+  if (last && c.obs.now < *last + kAgain) {
+    c.Wake(*last + kAgain);
+    return;
+  }
+  c.EditRelease().stage_at = c.obs.now;
   for (const Json& staged : c.rel().way_back.items()) {
     PatchObject patch;
     patch.object = {staged.At("apiVersion").Str(), staged.At("kind").Str(), c.guard.metadata.ns,

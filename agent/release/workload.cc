@@ -28,16 +28,18 @@ void Remember(Json& object) {
   routing::WriteMemo(object, memo);
 }
 
+// Beyond every pod there can be: one that comes with a new size is of the revision that is held.
+constexpr int64_t kBeyond = 1'000'000;
+
 void SetHeld(Json& object, bool held) {
   const std::string kind = object.At("kind").Str();
   Json& spec = object["spec"];
   if (kind == "StatefulSet") {
     Json memo = routing::ReadMemo(object);
     int64_t owners = memo.At("updateStrategy", "rollingUpdate", "partition").IntOr(0);
-    int64_t beyond = std::max<int64_t>(1, spec.At("replicas").IntOr(1));
     Json& update = spec["updateStrategy"];
     update.Set("type", "RollingUpdate");
-    update["rollingUpdate"].Set("partition", held ? std::max(beyond, owners) : owners);
+    update["rollingUpdate"].Set("partition", held ? std::max(kBeyond, owners) : owners);
     return;
   }
   if (kind == "DaemonSet") {

@@ -227,6 +227,66 @@ TEST_CASE("way back: what was staged is sent when nothing can be read") {
   scene.CheckSound();
 }
 
+TEST_CASE("way back: what was staged is not sent more often than every few seconds") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(40));
+  scene.extra.stale = true;
+  scene.signals = {Bad()};
+  const size_t before = scene.trace.size();
+  scene.Run(21s);
+  int64_t sent = 0;
+  for (size_t i = before; i < scene.trace.size(); ++i)
+    sent += scene.trace[i].find("patch VirtualService") != std::string::npos ? 1 : 0;
+  INFO(Join(scene.trace, "\n"));
+  CHECK(sent >= 2);
+  CHECK(sent <= 5);
+}
+
+TEST_CASE("views: an older one than what was decided on decides nothing but the way back") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(40));
+  const std::string seen = scene.state.seen_target.version;
+  scene.state.seen_target.version = "1000000";  // another agent has seen later changes
+  scene.SetImage("shop/checkout:v3");
+  scene.Run(20s);
+  CHECK(scene.state.phase == Phase::kProgressing);
+  CHECK(CandidateWeight(scene) == 40);
+  scene.signals = {Bad()};
+  scene.Run(3s);
+  CHECK(CandidateWeight(scene) == 0);
+  scene.signals.clear();
+  scene.Run(1min);
+  CHECK(scene.state.phase == Phase::kRollingBack);
+  scene.state.seen_target.version = seen;
+  CHECK(scene.RunUntil([&] { return scene.PodsOf("shop/checkout:v3", true) > 0; }, 5min));
+}
+
+TEST_CASE("views: the target that was made anew is no older view") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
+  scene.state.seen_target = {"of the one before", "1000000"};
+  scene.SetImage("shop/checkout:v2");
+  CHECK(scene.Weight(40));
+}
+
+TEST_CASE("gradual: a router that knows no shares returns everything at once") {
+  Scene scene(GuardWith("blueGreen: {activeService: checkout, previewService: checkout-preview}",
+                        "  rollback: {verify: {for: 10s}, cooldown: 0s, onTrigger: gradual}\n"));
+  scene.Load(ServiceJson("checkout-preview"));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(100));
+  auto track = [&] {
+    return scene.Get("Service", "checkout").At("spec", "selector", "rollguard.dev/track").Str();
+  };
+  REQUIRE(track() == "candidate");
+  scene.signals = {Bad()};
+  scene.Run(3s);
+  CHECK(track().empty());
+  CHECK(scene.Outcome("rolledBack"));
+  scene.CheckSound();
+}
+
 TEST_CASE("way back: a person's abort needs no read; an object its owner changed is left alone") {
   Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
   scene.SetImage("shop/checkout:v2");
