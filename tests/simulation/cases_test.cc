@@ -50,11 +50,119 @@ TEST_CASE("case: the hold is taken off and a newer template follows") {
 
 // Pods outlive their ReplicaSet for a while; with it out of sight they were taken for gone.
 TEST_CASE("case: pods of a deleted candidate still answer") {
-  Plan plan = Story("canary replicas", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}});
+  Plan plan =
+      Story("canary replicas", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}});
   plan.versions["v2"] = Quality::kAlerted;
   const Report report = Play(plan);
   CHECK(report.outcome == "rolledBack");
   CHECK(report.stable == ImageOf("v1"));
+}
+
+// The way back walked down from the share that was decided last, which had not been given yet: it
+// gave a rejected revision more than it had.
+TEST_CASE("case: a gradual way back begins before the next share was given") {
+  for (uint64_t nth = 10; nth <= 20; ++nth) {
+    INFO("killed at write " << nth);
+    Plan plan =
+        Story("canary traefik", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}});
+    plan.guard_extra += "    onTrigger: gradual\n";
+    plan.versions["v2"] = Quality::kAlerted;
+    plan.crashes = {{nth, false}};
+    CHECK(Play(plan).outcome == "rolledBack");
+  }
+}
+
+// Nobody had released it, it was rejected, and one pod of it ran on behind the hold that was put
+// back.
+TEST_CASE("case: a pod of a rejected revision slips in while the hold is off") {
+  for (const char* setup : {"canary contour", "canary replicas", "blue/green", "rolling"}) {
+    for (Quality quality : {Quality::kAlerted, Quality::kUnpullable}) {
+      INFO(setup << " " << ToString(quality));
+      Plan plan = Story(setup, {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                {.at = minutes(3), .kind = Kind::kUnpause}});
+      plan.versions["v2"] = quality;
+      plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "1m");
+      CHECK(Play(plan).stable == ImageOf("v1"));
+    }
+  }
+}
+
+// The newer template was put away, and with it the way back was taken for gone: Services were
+// widened over the pod that had slipped in.
+TEST_CASE("case: a pod slips in under a canary that is overtaken") {
+  for (int64_t at : {10, 21, 30}) {
+    INFO("at " << at);
+    Plan plan =
+        Story("canary apisix", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                {.at = seconds(at), .kind = Kind::kUnpause},
+                                {.at = seconds(52), .kind = Kind::kRelease, .version = "v3"}});
+    CHECK(Play(plan).stable == ImageOf("v3"));
+  }
+}
+
+// The stable template came back while a pod of another revision was left: nobody let it go.
+TEST_CASE("case: the owner goes back while a pod that slipped in still runs") {
+  Plan plan = Story("canary traefik", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                       {.at = minutes(2), .kind = Kind::kUnpause},
+                                       {.at = minutes(2), .kind = Kind::kRelease, .version = "v1"},
+                                       {.at = minutes(3), .kind = Kind::kUnpause}});
+  plan.versions["v2"] = Quality::kUnready;
+  CHECK(Play(plan).stable == ImageOf("v1"));
+}
+
+// Who does not hold the target sees a rejected template roll out once more: it was left running.
+TEST_CASE("case: a rejected template is set again where nobody holds the target") {
+  for (Quality quality : {Quality::kUnpullable, Quality::kAlerted, Quality::kCrashing}) {
+    INFO(ToString(quality));
+    Plan plan =
+        Story("rolling observed", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                   {.at = minutes(3), .kind = Kind::kRelease, .version = "v2"}});
+    plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "1m");
+    plan.versions["v2"] = quality;
+    const Report report = Play(plan);
+    CHECK(report.stable == ImageOf("v1"));
+    CHECK(report.starts == 1);
+  }
+}
+
+// An agent whose watch had not come back gave up what another had begun, and that one began anew,
+// many times a second.
+TEST_CASE("case: two agents, and one sees an older template") {
+  for (const char* setup : {"rolling observed", "rolling", "canary contour"}) {
+    INFO(setup);
+    Plan plan = Story(setup, {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                              {.at = seconds(107), .kind = Kind::kPartition, .number = 32},
+                              {.at = seconds(112), .kind = Kind::kRelease, .version = "v3"},
+                              {.at = seconds(140), .kind = Kind::kSecondAgent, .number = 112}});
+    const Report report = Play(plan);
+    CHECK(report.stable == ImageOf("v3"));
+    CHECK(report.starts == 2);
+  }
+}
+
+// A guard that is made anew after two Deployments changed roles took the idle one for production.
+TEST_CASE("case: the guard is created again after two Deployments changed roles") {
+  Plan plan = Story("canary gateway second Deployment",
+                    {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                     {.at = minutes(3), .kind = Kind::kDelete, .number = 1}});
+  plan.delete_at_end = false;
+  CHECK(Play(plan).stable == ImageOf("v2"));
+}
+
+// Stable was given everything although its ReplicaSet was being scaled down at that moment.
+TEST_CASE("case: the alert comes while the target follows") {
+  for (const char* setup : {"blue/green", "canary traefik", "canary smi"}) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      INFO(setup << ", seed " << seed);
+      Plan plan = Story(setup, {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}});
+      plan.seed = seed;
+      plan.replicas = 3;
+      plan.versions["v2"] = Quality::kAlerted;
+      plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "5s");
+      plan.faults = sim::FaultPlan::Rough();
+      Play(plan);
+    }
+  }
 }
 
 // The answer to a write came after the watch had told of later changes; it was taken for the newest

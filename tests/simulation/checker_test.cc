@@ -164,6 +164,28 @@ TEST_CASE("checker: stable is given half with a quarter of its pods") {
   scene.CheckNamed("capacity", "stable was given 50 % with 1 of 4 pods ready");
 }
 
+TEST_CASE("checker: stable has lost its pods after a late view, and they do not come back") {
+  Scene scene;
+  scene.Status([](release::GuardState& state) { state.release->wanted.candidate = 100; });
+  scene.checker().SetStaleness(seconds(30));
+  scene.Weights(0, 100);
+  sim::RevisionBehaviour slow;
+  slow.ready_after = minutes(10);
+  scene.world().behaviours().SetImage(ImageOf("v1"), slow);
+  int left = 3;
+  for (const auto& pod : scene.world().api().List("", "pods", kNs)) {
+    if (!sim::LabelOf(*pod, "rollguard.dev/track").empty() || left-- <= 0) continue;
+    scene.world().api().Purge(
+        {scene.world().api().TypeId("", "pods"), kNs, std::string(sim::NameOf(*pod))});
+  }
+  scene.RunFor(seconds(1));
+  scene.Weights(50, 50);
+  CHECK(scene.checker().violations() == std::vector<std::string>{});
+  scene.RunFor(seconds(20));
+  scene.Weights(51, 49);
+  scene.CheckNamed("capacity", "stable was given 51 % with 1 of 4 pods ready");
+}
+
 TEST_CASE("checker: a rejected revision gets more") {
   Scene scene;
   scene.Status([&](release::GuardState& state) {

@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "agent/base/text.h"
-#include "tests/simulation/harness/simulation.h"
+#include "tests/simulation/harness/tally.h"
 #include "tests/support/catch.h"
 
 namespace rollguard::simulation {
@@ -27,18 +27,20 @@ std::string Story(uint64_t seed) {
 // Of every failing seed one line; the whole story of the first.
 TEST_CASE("seeds") {
   const uint64_t first = FromEnvironment("ROLLGUARD_FIRST_SEED", 1);
-  const uint64_t end = first + FromEnvironment("ROLLGUARD_SEEDS", 40);
+  const uint64_t end = first + FromEnvironment("ROLLGUARD_SEEDS", 2000);
   std::vector<std::string> failed;
   std::string story;
+  Tally tally;
   for (uint64_t seed = first; seed < end; ++seed) {
     const Report report = Simulation(DrawPlan(seed)).Run();
+    tally.Add(DrawPlan(seed), report);
     if (report.violations.empty()) continue;
     if (failed.empty()) story = Story(seed);
     failed.push_back(
         StrCat("seed ", seed, " ", DrawPlan(seed).setup->name, ": ", report.violations[0]));
     std::cout << failed.back() << std::endl;
   }
-  std::cout << story << "\n";
+  std::cout << story << "\n" << tally.Text();
   CHECK(failed.empty());
 }
 

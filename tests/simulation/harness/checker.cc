@@ -19,6 +19,9 @@ constexpr size_t kMaxStatus = 100 * 1024;
 // Stable may take everything back with four fifths of its pods.
 constexpr double kEnough = 0.8;
 constexpr Duration kSettlesIn = std::chrono::seconds(20);
+// An agent that does not hold the target sees a rejected revision roll out, and takes it back.
+constexpr Duration kNoticedIn = std::chrono::seconds(40);
+constexpr Duration kSpreadsIn = std::chrono::seconds(8);
 
 bool IsPinned(const Json& labels, const Json& wanted) {
   for (const auto& [key, value] : wanted.members()) {
@@ -47,7 +50,10 @@ double Picture::Share(const std::string& image) const {
   return found != by_image.end() ? found->second : 0;
 }
 
-Checker::Checker(sim::World& world, const Plan& plan) : world_(world), plan_(plan) {
+Checker::Checker(sim::World& world, const Plan& plan)
+    : world_(world),
+      plan_(plan),
+      observed_(plan.setup->strategy.find("admission: observe") != std::string::npos) {
   pods_type_ = world.api().TypeId("", "pods");
   guard_type_ = world.api().TypeId("rollguard.dev", "guards");
   for (const sim::TypeInfo* type : world.api().types().All()) {
@@ -125,7 +131,8 @@ void Checker::OnPod(const sim::Change& change) {
   }
   dirty_ = dirty_ || was != pod.ready;
   pod_left_ = pod_left_ || (was && pod.terminating);
-  if (!is_new || first_ || around_ || !guard_there_ || guard_deleting_ || !state_) return;
+  if (!is_new || first_ || around() || unheld() || !guard_there_ || guard_deleting_ || !state_)
+    return;
   for (const release::Rejection& rejection : state_->quarantine) {
     if (ImageOfRevision(rejection.revision) != pod.image) continue;
     const bool its_release = state_->release && state_->release->candidate == rejection.revision;
@@ -223,9 +230,25 @@ void Checker::Wrote(const ClusterRequest& request, const sim::ApiReply& reply, b
 
 // --- What is seen ---
 
+std::string Checker::NameOf(const sim::Destination& d) {
+  return StrCat(d.service, d.subset.is_null() ? "" : d.subset.Dump());
+}
+
+bool Checker::HasReady(const sim::Destination& d) const {
+  sim::ObjectPtr service = world_.api().Get("", "services", kNs, d.service);
+  const Json& selector = service ? service->At("spec", "selector") : Json();
+  return selector.size() > 0 && std::any_of(pods_.begin(), pods_.end(), [&](const auto& entry) {
+           const Pod& pod = entry.second;
+           return pod.ready && IsPinned(pod.labels, selector) && IsPinned(pod.labels, d.subset);
+         });
+}
+
 Picture Checker::Look() {
   Picture picture;
   const Setup& setup = *plan_.setup;
+  for (const sim::Destination& d : sim::ReadRoute(world_.api(), setup.source, kNs, kApp, {})) {
+    if (d.share <= 0 && HasReady(d)) ready_at_[NameOf(d)] = Now();
+  }
   for (const sim::Destination& d : sim::ResolveRoute(world_.api(), setup.source, kNs, kApp, {})) {
     if (d.mirror) continue;
     sim::ObjectPtr service = world_.api().Get("", "services", kNs, d.service);
@@ -240,7 +263,7 @@ Picture Checker::Look() {
         ++images[pod.image];
       }
     }
-    const std::string destination = StrCat(d.service, d.subset.is_null() ? "" : d.subset.Dump());
+    const std::string destination = NameOf(d);
     if (ready == 0) {
       picture.nowhere += d.share;
       picture.empty.push_back(destination);
@@ -309,7 +332,8 @@ bool Checker::WasReadyLately(const std::vector<std::string>& destinations) const
 void Checker::CheckReady(const Picture& before, const Write* write, bool lost_by_deletion) {
   if (picture_.nowhere <= before.nowhere + kHair) return;
   const bool by_agent = write != nullptr && !WasReadyLately(picture_.empty);
-  if (!by_agent && !(lost_by_deletion && write == nullptr)) return;
+  // Whoever takes the hold off lets Kubernetes stop pods faster than anybody can answer.
+  if (!by_agent && (around() || !lost_by_deletion || write != nullptr)) return;
   Violated("ready",
            StrCat(Percent(picture_.nowhere), " of the traffic goes to ",
                   Join(picture_.empty, " and "), " without a ready pod",
@@ -317,29 +341,48 @@ void Checker::CheckReady(const Picture& before, const Write* write, bool lost_by
 }
 
 int64_t Checker::FullSize() const {
-  sim::ObjectPtr target = world_.api().Get("apps", ToLower(plan_.setup->kind) + "s", kNs, kApp);
+  const bool swapped = state_ && state_->swapped;
+  sim::ObjectPtr target = world_.api().Get("apps", ToLower(plan_.setup->kind) + "s", kNs,
+                                           swapped ? "checkout-b" : kApp);
   return target ? target->At("spec", "replicas").IntOr(3) : 0;
 }
 
+// What stable had lately, in parts of its full size: an agent decides on what it has seen.
+double Checker::LatelyCarried(double now) {
+  carried_.emplace_back(Now(), now);
+  while (carried_.size() > 1 && carried_[1].first + staleness_ < Now()) carried_.pop_front();
+  double best = 0;
+  for (const auto& [at, part] : carried_) best = std::max(best, part);
+  return best;
+}
+
+// At once when stable never had the pods for it; else when that lasts: pods that Kubernetes takes
+// away or brings at that very moment are nobody's fault.
 void Checker::CheckCapacity(const Picture& before, const Write* write) {
-  const Setup& setup = *plan_.setup;
-  if (write == nullptr || !IsRouteKind(write->request.type.kind) || setup.second) return;
-  if (scaled_at_ && Now() - *scaled_at_ < minutes(3)) return;
   const std::string stable = StableImage();
-  const double share = picture_.Share(stable);
-  if (stable.empty() || share <= before.Share(stable) + kHair) return;
+  if (stable.empty() || (scaled_at_ && Now() - *scaled_at_ < minutes(3))) return;
   int64_t ready = 0;
   for (const auto& [name, pod] : pods_) ready += pod.ready && pod.image == stable ? 1 : 0;
-  const double have = static_cast<double>(ready), full = static_cast<double>(FullSize());
-  const bool lately = staleness_.count() > 0 && plan_.Has(Event::Kind::kKillPod);
-  if (have + kHair < share * full * kEnough - 1 * (lately ? 1 : 0)) {
-    Violated("capacity", StrCat("stable was given ", Percent(share), " with ", ready, " of ",
-                                FullSize(), " pods ready"));
+  const double full = static_cast<double>(FullSize());
+  const double now = full > 0 ? static_cast<double>(ready) / full : 1;
+  const double lately = LatelyCarried(now), share = picture_.Share(stable);
+  const double slack = staleness_ > seconds(2) && plan_.Has(Event::Kind::kKillPod) ? 1 / full : 0;
+  const double need = share * kEnough - slack - kHair;
+  if (now >= need) {
+    short_since_.reset();
+    return;
   }
+  const bool given = write != nullptr && IsRouteKind(write->request.type.kind) &&
+                     share > before.Share(stable) + kHair;
+  if (given && !short_since_) short_since_ = Now();
+  const bool lasts = short_since_ && Now() - *short_since_ >= kSpreadsIn;
+  if (!lasts && !(given && lately < need)) return;
+  Violated("capacity", StrCat("stable was given ", Percent(share), " with ", ready, " of ",
+                              FullSize(), " pods ready"));
 }
 
 void Checker::CheckQuarantine(const Picture& before, const Write* write) {
-  if (!state_ || around_ || guard_deleting_) return;
+  if (!state_ || around() || guard_deleting_) return;
   for (const release::Rejection& rejection : state_->quarantine) {
     const bool its_release = state_->release && state_->release->candidate == rejection.revision;
     if (state_->stable == rejection.revision) continue;
@@ -352,15 +395,19 @@ void Checker::CheckQuarantine(const Picture& before, const Write* write) {
       }
       if (state_->phase != Phase::kVerifying) continue;
     }
-    if (now > kHair) {
-      Violated("quarantine", StrCat(image, " is rejected and has ", Percent(now),
-                                    " of the traffic in phase ", release::ToString(state_->phase)));
+    if (now <= kHair) {
+      unruly_since_.erase(image);
+      continue;
     }
+    const Time since = unruly_since_.try_emplace(image, Now()).first->second;
+    if (unheld() && Now() - since < kNoticedIn) continue;
+    Violated("quarantine", StrCat(image, " is rejected and has ", Percent(now),
+                                  " of the traffic in phase ", release::ToString(state_->phase)));
   }
 }
 
 void Checker::CheckAbort(const Picture& before, const Write* write) {
-  if (!state_ || !state_->release || write == nullptr || !back_since_) return;
+  if (!state_ || !state_->release || write == nullptr || !back_since_ || around()) return;
   const std::string image = ImageOfRevision(state_->release->candidate);
   if (image == StableImage() || !IsRouteKind(write->request.type.kind)) return;
   const double now = picture_.Share(image), was = before.Share(image);
@@ -390,7 +437,7 @@ void Checker::CheckRecord(const Picture& before, const Write& write) {
   const std::string image = ImageOfRevision(rel.candidate);
   const double now = picture_.Share(image), was = before.Share(image);
   const double wanted = static_cast<double>(rel.wanted.candidate) / 100;
-  const bool promoting = state_->phase == Phase::kPromoting;
+  const bool promoting = state_->phase == Phase::kPromoting || around();
   if (now > was + kHair && now > wanted + 0.005 && !promoting && image != StableImage()) {
     Violated("record", StrCat(what, " gives ", image, " ", Percent(now), ", the durable intent is ",
                               Percent(wanted)));
@@ -450,12 +497,21 @@ void Checker::CheckOwners(bool held) {
   Violated("foreign", StrCat("the owner's objects are not as they were:", differs));
 }
 
+// While there was no guard the owner rolled out what never works: a new guard finds it in place.
+bool Checker::MayBeBroken(const std::string& image) const {
+  return image == StableImage() && plan_.Has(Event::Kind::kDelete) &&
+         std::any_of(plan_.versions.begin(), plan_.versions.end(), [&](const auto& entry) {
+           return ImageOf(entry.first) == image && NeverWorks(entry.second);
+         });
+}
+
 void Checker::CheckAtRest() {
   CheckOwners(true);
+  if (state_ && state_->phase == Phase::kAdopting) return;  // it never began
   std::map<std::string, int64_t> images;
   for (const auto& [name, pod] : pods_) {
     if (!pod.terminating) ++images[pod.image];
-    if (!pod.terminating && !pod.ready)
+    if (!pod.terminating && !pod.ready && !MayBeBroken(pod.image))
       Violated("converge", StrCat("pod ", name, " of ", pod.image, " is not ready"));
   }
   if (images.size() != 1 || images.begin()->first != StableImage()) {

@@ -14,6 +14,7 @@
 //   size        the status stays small
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -47,9 +48,10 @@ class Checker {
   void AfterEvent();
 
   // The world may do things that invariants must allow for.
-  void Asked(const std::string& version);    // somebody wants it released (once more)
-  void AskedForAnything();                   // ... or any version, by a command
-  void AroundTheGuard() { around_ = true; }  // pods may come without the guard's leave
+  void Asked(const std::string& version);  // somebody wants it released (once more)
+  void AskedForAnything();                 // ... or any version, by a command
+  // Pods may come and go without the guard's leave for a while.
+  void AroundTheGuard() { around_until_ = Now() + kAround; }
   void Scaled() { scaled_at_ = Now(); }
   // Views may be so much older than the world.
   void SetStaleness(Duration staleness) { staleness_ = staleness; }
@@ -72,6 +74,8 @@ class Checker {
   bool WasQuarantined(const std::string& image) const { return rejected_.contains(image); }
 
  private:
+  static constexpr Duration kAround = std::chrono::seconds(90);
+
   struct Pod {
     std::string image;
     Json labels;
@@ -91,7 +95,13 @@ class Checker {
   void LearnRevision(const Json& object);
   void NoteDecisions();
   Picture Look();
+  bool around() const { return around_until_ && Now() < *around_until_; }
+  // Nobody keeps a template from rolling there: the owner only asked for the undo.
+  bool unheld() const { return observed_ || plan_.setup->second; }
+  static std::string NameOf(const sim::Destination& d);
+  bool HasReady(const sim::Destination& d) const;  // a ready pod behind it
   int64_t FullSize() const;
+  double LatelyCarried(double now);
   bool WasReadyLately(const std::vector<std::string>& destinations) const;
 
   void CheckWeights();
@@ -100,11 +110,13 @@ class Checker {
   void CheckQuarantine(const Picture& before, const Write* write);
   void CheckAbort(const Picture& before, const Write* write);
   void CheckRecord(const Picture& before, const Write& write);
+  bool MayBeBroken(const std::string& image) const;
   void CheckOwners(bool held);
   std::string OwnersText(bool held);
 
   sim::World& world_;
   const Plan& plan_;
+  const bool observed_;
   int pods_type_, guard_type_;
   std::string guard_key_;
   std::vector<std::string> violations_;
@@ -133,7 +145,10 @@ class Checker {
   std::map<std::string, Json> foreign_;  // "object pointer" -> value
   std::optional<Time> back_since_;
   std::optional<Time> scaled_at_;
-  bool around_ = false;
+  std::deque<std::pair<Time, double>> carried_;
+  std::optional<Time> short_since_;  // stable has had fewer pods than its share needs
+  std::optional<Time> around_until_;
+  std::map<std::string, Time> unruly_since_;  // rejected image -> it has had traffic since
   Duration staleness_{0};
   Time last_write_{};
   uint64_t writes_ = 0, status_writes_ = 0;

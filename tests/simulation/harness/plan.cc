@@ -125,6 +125,11 @@ const char* ToString(Quality quality) {
   return "?";
 }
 
+bool NeverWorks(Quality quality) {
+  return quality == Quality::kCrashing || quality == Quality::kUnready ||
+         quality == Quality::kUnpullable;
+}
+
 Quality Plan::QualityOf(const std::string& version) const {
   auto found = versions.find(version);
   return found != versions.end() ? found->second : Quality::kGood;
@@ -133,6 +138,11 @@ Quality Plan::QualityOf(const std::string& version) const {
 bool Plan::Has(Event::Kind kind) const {
   return std::any_of(events.begin(), events.end(),
                      [&](const Event& event) { return event.kind == kind; });
+}
+
+bool Plan::SeesLate() const {
+  return faults.error_before > 0 || faults.slow > 0 || faults.watch_stale > 0 ||
+         Has(Kind::kPartition) || Has(Kind::kDropWatches);
 }
 
 bool Plan::AllIsWell() const {

@@ -28,6 +28,7 @@ enum class Quality {
   kUnpullable,  // its image cannot be pulled
 };
 const char* ToString(Quality quality);
+bool NeverWorks(Quality quality);  // its pods do not come up, or do not stay up
 
 struct Event {
   enum class Kind {
@@ -72,6 +73,8 @@ struct Plan {
 
   Quality QualityOf(const std::string& version) const;
   bool Has(Event::Kind kind) const;
+  // Agents may see the world later than it is.
+  bool SeesLate() const;
   // Nothing in it asks for a rollback: every version must end promoted.
   bool AllIsWell() const;
 };

@@ -83,6 +83,8 @@ class Simulation : public app::Listener {
   void PlanWriteCrash();
   void Observe(Process& process, const ClusterRequest& request, const sim::ApiReply& reply);
   void PatchTarget(Json patch, const std::string& name);
+  bool Swapped() const;  // two Deployments: the second one holds production
+  void NoteUnheld();
   void SetVersion(const std::string& version);
   void Command(release::Command::Verb verb, bool full, app::Controller::Answered answered);
   void SecondAgent(Duration life);
@@ -90,6 +92,7 @@ class Simulation : public app::Listener {
   void TouchRoute();
   void DeleteGuard(bool again);
   void WatchAlerts();
+  void NoteHeard(const std::string& version);
   void SendAlert(const std::string& version, bool firing);
   void Help();
   bool AtRest();
@@ -121,6 +124,7 @@ class Simulation : public app::Listener {
   bool uses_rules_ = false;
   std::string wanted_ = "v1";           // the version in the spec
   std::map<std::string, Time> alerts_;  // firing, by version
+  std::set<std::string> heard_;         // versions whose alert a release must have followed
   std::vector<std::string> written_;
   sim::TrafficTotals before_;
 };

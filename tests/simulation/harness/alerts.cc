@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Alerts about versions that are bad: they fire while such a version has traffic, are repeated, and
+// resolve.
+#include "agent/base/text.h"
+#include "tests/simulation/harness/simulation.h"
+
+namespace rollguard::simulation {
+namespace {
+
+using release::Phase;
+
+constexpr Duration kAlertAfter = seconds(12);
+constexpr Duration kAlertEvery = seconds(5);
+constexpr Duration kFollowsIn = seconds(10);
+
+}  // namespace
+
+void Simulation::SendAlert(const std::string& version, bool firing) {
+  alerts::Alert alert;
+  alert.status = firing ? alerts::AlertStatus::kFiring : alerts::AlertStatus::kResolved;
+  alert.labels = {{"alertname", StrCat("Bad", version)},
+                  {"deployment", kApp},
+                  {"namespace", kNs},
+                  {"severity", "critical"}};
+  alert.fingerprint = alerts::FingerprintOf(alert.labels);
+  alert.starts_at = alerts_[version];
+  if (!firing) alert.ends_at = world_.scheduler().Now();
+  for (Process* process : {&main_, &second_}) {
+    if (process->agent != nullptr) process->agent->alerts().Receive({alert});
+  }
+  if (firing) NoteHeard(version);
+}
+
+// It counts as heard by a release when the agent lives on long enough to follow it.
+void Simulation::NoteHeard(const std::string& version) {
+  const auto& state = checker_->state();
+  if (main_.agent == nullptr || !state || !state->release || state->phase >= Phase::kPromoting ||
+      checker_->ImageOfRevision(state->release->candidate) != ImageOf(version)) {
+    return;
+  }
+  world_.scheduler().After(kFollowsIn, [this, version, kills = report_.kills] {
+    if (kills == report_.kills) heard_.insert(version);
+  });
+}
+
+void Simulation::WatchAlerts() {
+  for (const auto& [version, quality] : plan_.versions) {
+    if (quality != Quality::kAlerted) continue;
+    const double share = checker_->picture().Share(ImageOf(version));
+    const bool bad = share > 0;
+    auto since = alerts_.find(version);
+    if (bad && since == alerts_.end()) {
+      alerts_[version] = world_.scheduler().Now();
+    } else if (bad && world_.scheduler().Now() - since->second >= kAlertAfter) {
+      SendAlert(version, true);
+    } else if (!bad && since != alerts_.end()) {
+      Note(StrCat("the alert about ", version, " resolves"));
+      SendAlert(version, false);
+      alerts_.erase(since);
+    }
+  }
+  world_.scheduler().After(kAlertEvery, [this] { WatchAlerts(); });
+}
+
+}  // namespace rollguard::simulation
