@@ -87,6 +87,7 @@ class Server {
   void Handle(const testing::TinyRequest& request, testing::TinyConnection& connection) {
     const double arrived = Monotonic();
     const std::string path = request.Path();
+    if (request.Header("connection") == "close") connection.Close();  // once it is answered
     if (path.starts_with("/bench/")) {
       connection.Respond(200, Control(path, request));
       return;
