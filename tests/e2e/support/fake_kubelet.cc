@@ -104,6 +104,8 @@ class FakeKubelet::Impl : public std::enable_shared_from_this<Impl> {
   void End(const Json& pod, const sim::RevisionBehaviour& behaviour);
   void Patch(const Json& pod, Json status);
   void Remove(const Json& pod);
+  // Asks; again later when a busy server did not do it, as long as the pod is there.
+  void Ask(const std::string& uid, ClusterRequest request, int tries = 20);
   void Later(Duration delay, std::function<void(Impl&)> fn);
   Json BaseStatus(const Json& pod);
 
@@ -261,7 +263,19 @@ void FakeKubelet::Impl::Bind(Pod& known, const Json& pod) {
   bind.body["metadata"]["name"] = bind.name;
   bind.body["target"]["kind"] = "Node";
   bind.body["target"]["name"] = wanted.is_string() ? wanted.Str() : NodeName(next_node_++);
-  client_.Call(bind, [](const Expected<Json>&) {});  // the watch tells what became of it
+  Ask(pod.At("metadata", "uid").Str(), std::move(bind));  // the watch tells what became of it
+}
+
+void FakeKubelet::Impl::Ask(const std::string& uid, ClusterRequest request, int tries) {
+  ClusterRequest sent = request;
+  client_.Call(std::move(sent), [weak = weak_from_this(), uid, tries,
+                                 request = std::move(request)](const Expected<Json>& answer) {
+    const std::shared_ptr<Impl> self = weak.lock();
+    if (!self || answer.ok() || tries == 0 || answer.error().code == ErrorCode::kNotFound) return;
+    self->Later(milliseconds(300), [uid, request, tries](Impl& i) {
+      if (i.pods_.contains(uid)) i.Ask(uid, request, tries - 1);
+    });
+  });
 }
 
 Json FakeKubelet::Impl::BaseStatus(const Json& pod) {
@@ -355,7 +369,7 @@ void FakeKubelet::Impl::Patch(const Json& pod, Json status) {
   request.subresource = "status";
   request.body["metadata"]["uid"] = pod.At("metadata", "uid");
   request.body["status"] = std::move(status);
-  client_.Call(request, [](const Expected<Json>&) {});
+  Ask(pod.At("metadata", "uid").Str(), std::move(request));
 }
 
 // The port has no grace period, so this one goes over plain HTTP.
@@ -373,7 +387,14 @@ void FakeKubelet::Impl::Remove(const Json& pod) {
       Json::Obj({{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"gracePeriodSeconds", 0}});
   body["preconditions"]["uid"] = pod.At("metadata", "uid");
   request.body = body.Dump();
-  http_.Send(request, [](const Expected<HttpResponse>&) {});
+  http_.Send(request, [weak = weak_from_this(), pod](const Expected<HttpResponse>& answer) {
+    const std::shared_ptr<Impl> self = weak.lock();
+    const bool done = answer.ok() && (answer->status < 400 || answer->status == 404);
+    if (!self || done) return;
+    self->Later(milliseconds(300), [pod](Impl& i) {
+      if (i.pods_.contains(pod.At("metadata", "uid").Str())) i.Remove(pod);
+    });
+  });
 }
 
 }  // namespace rollguard::testing

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/simulation/harness/setup.h"
 
+#include <algorithm>
+
 #include "agent/base/text.h"
 
 namespace rollguard::simulation {
@@ -247,23 +249,75 @@ void AddOthers(std::vector<Setup>& out) {
                  .lossless = false});
 }
 
-std::vector<Setup> MakeSetups() {
-  std::vector<Setup> out;
-  AddCanaries(out);
-  AddVariants(out);
-  AddOthers(out);
+const Router& Find(const std::vector<Router>& routers, std::string_view name) {
+  return *std::find_if(routers.begin(), routers.end(),
+                       [&](const Router& r) { return name == r.name; });
+}
+
+void AddFurther(std::vector<Setup>& out) {
+  const std::vector<Router> routers = Routers();
+  for (const char* name : {"istio subsets", "gateway", "nginx", "generic"}) {
+    const Router& r = Find(routers, name);
+    Setup blue =
+        Of(r, StrCat("blue/green ", name),
+           StrCat("blueGreen: {activeService: checkout, previewService: ", "checkout-candidate, ",
+                  r.yaml, "scaleDownDelay: 5s}"));
+    blue.objects.push_back(Service("checkout-candidate"));
+    out.push_back(std::move(blue));
+  }
+  for (const char* name : {"gateway", "nginx", "apisix"}) {
+    const Router& r = Find(routers, name);
+    out.push_back(Of(r, StrCat("a/b ", name),
+                     StrCat("abTest: {", kServices, r.yaml,
+                            "match: [{headers: [{name: x-test, exact: yes-please}]}], iterations: ",
+                            "2, interval: 10s}")));
+  }
+  for (const auto& [name, percentage] : {std::pair{"gateway", 50}, {"contour", 100}}) {
+    const Router& r = Find(routers, name);
+    out.push_back(
+        Of(r, StrCat("mirror ", name),
+           StrCat("mirror: {", kServices, r.yaml, "percentage: ", percentage, ", duration: 10s}")));
+  }
+  for (const char* name : {"istio services", "nginx", "smi owned", "generic"}) {
+    const Router& r = Find(routers, name);
+    Setup second = Of(r, StrCat("canary ", name, " second Deployment"),
+                      StrCat("canary: {stableService: checkout, candidateService: checkout-b, ",
+                             r.yaml, "candidate: {deployment: checkout-b}, ", kSteps, "}"));
+    second.second = true;
+    second.objects.push_back(Service("checkout-b", "checkout-b"));
+    out.push_back(std::move(second));
+  }
+}
+
+std::vector<Setup> Finished(std::vector<Setup> out) {
   for (Setup& setup : out) {
     // Extra routes stand before the owner's: there places in the list say nothing.
-    const bool moved = setup.name == "a/b" || setup.name == "mirror";
+    const bool moved = setup.name.starts_with("a/b") || setup.name.starts_with("mirror");
     if (moved) {
-      std::erase_if(setup.foreign,
-                    [](const Setup::Foreign& f) { return f.pointer.starts_with("/spec/http/"); });
+      std::erase_if(setup.foreign, [](const Setup::Foreign& f) {
+        return f.pointer.starts_with("/spec/http/") || f.pointer.starts_with("/spec/rules/") ||
+               f.pointer.starts_with("/spec/routes/");
+      });
     }
     setup.objects.push_back(Service(kApp, setup.second ? kApp : ""));
     setup.foreign.push_back({"Service/checkout", "/spec/ports"});
     setup.foreign.push_back({"Service/checkout", "/metadata/annotations/owner"});
   }
   return out;
+}
+
+std::vector<Setup> MakeSetups() {
+  std::vector<Setup> out;
+  AddCanaries(out);
+  AddVariants(out);
+  AddOthers(out);
+  return Finished(std::move(out));
+}
+
+std::vector<Setup> MakeFurtherSetups() {
+  std::vector<Setup> out;
+  AddFurther(out);
+  return Finished(std::move(out));
 }
 
 }  // namespace
@@ -273,9 +327,16 @@ const std::vector<Setup>& Setups() {
   return setups;
 }
 
+const std::vector<Setup>& FurtherSetups() {
+  static const std::vector<Setup> setups = MakeFurtherSetups();
+  return setups;
+}
+
 const Setup* FindSetup(std::string_view name) {
-  for (const Setup& setup : Setups()) {
-    if (setup.name == name) return &setup;
+  for (const std::vector<Setup>* setups : {&Setups(), &FurtherSetups()}) {
+    for (const Setup& setup : *setups) {
+      if (setup.name == name) return &setup;
+    }
   }
   return nullptr;
 }

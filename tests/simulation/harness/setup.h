@@ -39,7 +39,10 @@ struct Setup {
 
 // Every strategy with every router it can use. The order is part of what a seed means.
 const std::vector<Setup>& Setups();
-const Setup* FindSetup(std::string_view name);
+// The other strategies with further routers, and two Deployments with each: for tests that need no
+// seeds.
+const std::vector<Setup>& FurtherSetups();
+const Setup* FindSetup(std::string_view name);  // of both
 
 std::string ImageOf(std::string_view version);  // "v2" -> "shop/checkout:v2"
 Json TemplateOf(std::string_view version);
