@@ -10,8 +10,8 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
-# For size: at -O2 the binary is twice as large, and a look costs no less (docs/performance.md). The
-# folders where time is spent say HOT and get -O2.
+# For size: at -O2 the binary is twice as large (docs/performance.md). The folders where time is
+# spent say HOT and get -O2.
 set(CMAKE_CXX_FLAGS_RELEASE "-Os -DNDEBUG")
 include(CheckPIESupported)
 check_pie_supported()
