@@ -219,7 +219,12 @@ void Mirror::Deleted(const ResourceType& type, const std::string& ns, const std:
   auto found = kinds_.find(type);
   if (found == kinds_.end()) return;
   std::string seen(found->second.informer->ResourceVersion(ns, name));
-  if (!seen.empty()) ours_[{type, KeyOf(ns, name)}] = {std::move(seen), Json()};
+  // Where the watch tells of none, an answer that came after its end would stand for ever.
+  if (seen.empty()) {
+    ours_.erase({type, KeyOf(ns, name)});
+    return;
+  }
+  ours_[{type, KeyOf(ns, name)}] = {std::move(seen), Json()};
 }
 
 }  // namespace rollguard::app

@@ -171,6 +171,22 @@ void AddPod(const Json& pod, PodsView& view) {
   }
 }
 
+// A pod that was there before the candidate is of the release before: it may still be going away,
+// but what fails in it says nothing about this one.
+bool IsLeftover(const Json& pod, const Json* candidate) {
+  const std::string born = pod.At("metadata", "creationTimestamp").Str();
+  return candidate == nullptr || born < candidate->At("metadata", "creationTimestamp").Str();
+}
+
+void AddCandidatePod(const Json& pod, const Json* candidate, PodsView& view) {
+  if (!IsLeftover(pod, candidate)) return AddPod(pod, view);
+  PodsView counted = view;
+  AddPod(pod, counted);
+  view.total = counted.total;
+  view.ready = counted.ready;
+  view.terminating = counted.terminating;
+}
+
 void CountTracks(const GuardState& state, const WorldObjects& world, bool sibling,
                  Observation& out) {
   const std::string stable_revision = state.release ? state.release->stable : state.stable;
@@ -183,7 +199,7 @@ void CountTracks(const GuardState& state, const WorldObjects& world, bool siblin
     const bool track = labels.At(routing::kTrackLabel).Str() == "candidate" ||
                        (out.candidate.exists && !hash.empty() && hash == out.candidate.pod_hash);
     if (track) {
-      AddPod(*pod, out.candidate_pods);
+      AddCandidatePod(*pod, world.candidate, out.candidate_pods);
     } else if (stable != nullptr && hash == stable->pod_hash) {
       AddPod(*pod, out.stable_pods);
     } else if (news != nullptr && hash == news->pod_hash) {

@@ -180,5 +180,14 @@ TEST_CASE("case: an answer is older than what the watch has told") {
   }
 }
 
+// The answer to a write came after the watch had told of the object's creation and of its end; it
+// stood for an object that was gone, which was then deleted again and again.
+TEST_CASE("case: an answer comes after the end of its object") { Play(DrawPlan(500588)); }
+
+// Pods of the version before were still there when the next one began, and were held against it.
+TEST_CASE("case: pods of the rejected version fail on while the next one begins") {
+  CHECK(Play(DrawPlan(500697)).stable == ImageOf("v3"));
+}
+
 }  // namespace
 }  // namespace rollguard::simulation
