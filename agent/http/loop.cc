@@ -22,6 +22,10 @@ namespace rollguard::http {
 namespace {
 
 constexpr uint64_t kListenerId = 0, kWakeId = 1;
+// Events that follow each other so closely are sent together, to so many streams between two looks
+// at the sockets.
+constexpr std::chrono::milliseconds kTogether{5};
+constexpr size_t kFedInOneTurn = 16;
 constexpr auto kSweepEvery = std::chrono::milliseconds(250);
 
 std::string AddressText(const sockaddr_storage& address) {
@@ -115,22 +119,40 @@ void Server::Loop::RunPosted() {
     jobs.swap(posted_);
   }
   for (auto& job : jobs) job();
-  if (!events_pending_.exchange(false)) return;
-  std::vector<uint64_t> ids;
-  for (const auto& [id, c] : connections_) {
-    if (c->state == Connection::State::kStreaming) ids.push_back(id);
+  if (events_pending_ && feed_at_ == kNever) feed_at_ = clock_.Monotonic() + kTogether;
+}
+
+// Whoever told of an event goes on deciding while it is sent: not at once, when the sender would
+// take the processor from the teller, and not to all at once, when a webhook would wait behind
+// them.
+void Server::Loop::FeedStreams(size_t most) {
+  if (clock_.Monotonic() >= feed_at_) {
+    feed_at_ = kNever;
+    events_pending_ = false;
+    to_feed_.clear();
+    for (const auto& [id, c] : connections_) {
+      if (c->state == Connection::State::kStreaming) to_feed_.push_back(id);
+    }
   }
-  for (uint64_t id : ids) {
-    if (!FeedStream(*connections_.at(id))) Close(id);
+  for (; most > 0 && !to_feed_.empty(); --most) {
+    auto found = connections_.find(to_feed_.back());
+    to_feed_.pop_back();
+    if (found != connections_.end() && !FeedStream(*found->second)) Close(found->first);
   }
+}
+
+int Server::Loop::Patience() const {
+  if (!to_feed_.empty()) return 0;
+  if (feed_at_ == kNever) return static_cast<int>(kSweepEvery.count());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(feed_at_ - clock_.Monotonic());
+  return static_cast<int>(std::max<int64_t>(left.count(), 0));
 }
 
 void Server::Loop::Run() {
   std::array<epoll_event, 256> events{};
   bool accepting = true;
   while (!closing_ || AnswersPending()) {
-    int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
-                         static_cast<int>(kSweepEvery.count()));
+    int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), Patience());
     for (int i = 0; i < n; ++i) {
       const epoll_event& e = events[static_cast<size_t>(i)];
       if (e.data.u64 == kListenerId) {
@@ -146,6 +168,7 @@ void Server::Loop::Run() {
       listener_.fd = -1;
       accepting = false;
     }
+    FeedStreams(kFedInOneTurn);
     if (clock_.Monotonic() >= next_sweep_) Sweep();
   }
 }
@@ -153,6 +176,8 @@ void Server::Loop::Run() {
 // After the workers have ended: answers not yet handed over, or not yet written, within the grace.
 bool Server::Loop::AnswersPending() {
   RunPosted();
+  if (events_pending_) feed_at_ = clock_.Monotonic();
+  FeedStreams(connections_.size());
   if (clock_.Monotonic() >= close_by_) return false;
   for (const auto& [id, c] : connections_) {
     if (c->state == Connection::State::kWriting) return true;

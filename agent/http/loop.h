@@ -54,6 +54,8 @@ class Server::Loop {
   void Finish(uint64_t id, Rendered rendered);
   bool BeginStream(Connection& c, EventSubscription subscription);
   bool FeedStream(Connection& c);
+  void FeedStreams(size_t most);
+  int Patience() const;  // milliseconds until there is something to do without being woken
   void AskAgain(Connection& c, std::chrono::nanoseconds now);
   bool Refuse(Connection& c, int status, std::string_view why);
   void NextRequest(Connection& c);
@@ -78,6 +80,9 @@ class Server::Loop {
   std::unordered_map<uint64_t, Handle> connections_;
   uint64_t next_id_ = 16;  // smaller numbers name the loop's own descriptors
   std::chrono::nanoseconds next_sweep_{0};
+  static constexpr std::chrono::nanoseconds kNever = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds feed_at_ = kNever;  // when events that wait are sent
+  std::vector<uint64_t> to_feed_;              // streams still to be fed
 
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_;
