@@ -185,6 +185,7 @@ std::vector<Match> Correlate(const Alert& alert, const std::vector<GuardFacts>& 
     }
     if (named.empty()) continue;
     std::vector<Match> matches;
+    matches.reserve(named.size());
     for (const GuardFacts* guard : named) matches.push_back(MakeMatch(alert, *guard, how, named));
     std::stable_sort(matches.begin(), matches.end(),
                      [](const Match& a, const Match& b) { return a.rank > b.rank; });

@@ -64,6 +64,7 @@ class Maker {
   std::vector<std::pair<std::string, std::string>> Headers(
       const std::vector<spec::Header>& headers) const {
     std::vector<std::pair<std::string, std::string>> out;
+    out.reserve(headers.size());
     for (const spec::Header& h : headers) out.emplace_back(h.key, Text(h.value));
     return out;
   }

@@ -112,10 +112,10 @@ void Finish(Run& run, size_t metric, const Expected<Answer>& answer, Time now,
   Record(run, metric, std::move(measurement), now);
 }
 
-void FinishJob(Run& run, size_t metric, const Expected<bool>& succeeded, std::string message,
+void FinishJob(Run& run, size_t metric, const Expected<bool>& succeeded, const std::string& message,
                Time now) {
   Measurement measurement;
-  measurement.message = succeeded ? std::move(message) : succeeded.error().message;
+  measurement.message = succeeded ? message : succeeded.error().message;
   measurement.phase =
       !succeeded ? Phase::kError : (*succeeded ? Phase::kSuccessful : Phase::kFailed);
   Record(run, metric, std::move(measurement), now);

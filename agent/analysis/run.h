@@ -137,7 +137,7 @@ void Begin(Run& run, size_t metric, Time now);
 void Finish(Run& run, size_t metric, const Expected<Answer>& answer, Time now,
             const SecretValues& secrets = {});
 // A Job has ended; or could not be watched to its end (an Error).
-void FinishJob(Run& run, size_t metric, const Expected<bool>& succeeded, std::string message,
+void FinishJob(Run& run, size_t metric, const Expected<bool>& succeeded, const std::string& message,
                Time now);
 
 // Asks the run to end: nothing new is measured, what is in flight is waited for.

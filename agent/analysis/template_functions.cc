@@ -175,6 +175,7 @@ bool IsTemplateFunction(std::string_view name) {
 
 std::vector<std::string_view> TemplateFunctionNames() {
   std::vector<std::string_view> names;
+  names.reserve(std::size(kFunctions));
   for (const Row& row : kFunctions) names.push_back(row.name);
   return names;
 }

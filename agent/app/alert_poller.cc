@@ -113,9 +113,10 @@ void AlertPoller::Ask(const std::shared_ptr<Member>& member) {
     return;
   }
   std::weak_ptr<Member> weak = member;
-  member->request = http_.Send(std::move(*request), [this, weak](Expected<HttpResponse> response) {
-    if (auto held = weak.lock()) Heard(held, response);
-  });
+  member->request =
+      http_.Send(std::move(*request), [this, weak](const Expected<HttpResponse>& response) {
+        if (auto held = weak.lock()) Heard(held, response);
+      });
 }
 
 void AlertPoller::Heard(const std::shared_ptr<Member>& member,
@@ -174,6 +175,7 @@ void AlertPoller::Merge() {
   }
   for (const std::string& fingerprint : suppressed) firing.erase(fingerprint);
   std::vector<alerts::Alert> list;
+  list.reserve(firing.size());
   for (auto& [fingerprint, alert] : firing) list.push_back(std::move(alert));
   auto missed = desk_.Reconcile(list, suppressed, unprocessed, options_.gone_after);
   if (history_ == nullptr) return;

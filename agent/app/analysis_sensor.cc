@@ -251,7 +251,7 @@ void AnalysisSensor::Carry(const ActivePtr& active, size_t metric,
   create.name = name;
   create.body = std::move(body);
   cluster_.Call(std::move(create),
-                [this, weak = std::weak_ptr(active), metric, name](Expected<Json> created) {
+                [this, weak = std::weak_ptr(active), metric, name](const Expected<Json>& created) {
                   auto held = weak.lock();
                   if (!held) return;
                   if (!created && created.error().code != ErrorCode::kAlreadyExists) {

@@ -59,8 +59,8 @@ void TokenDesk::Ask(const spec::Authentication::OAuth2& who, bool insecure, Hear
   entry->waiting.push_back(std::move(heard));
   if (entry->under_way) return;
   entry->under_way = true;
-  http_.Send(TokenRequest(who, insecure), [this, weak = std::weak_ptr(entry),
-                                           url = who.token_url](Expected<HttpResponse> response) {
+  http_.Send(TokenRequest(who, insecure), [this, weak = std::weak_ptr(entry), url = who.token_url](
+                                              const Expected<HttpResponse>& response) {
     if (auto held = weak.lock()) Hear(*held, url, response);
   });
 }

@@ -51,7 +51,7 @@ void GateSensor::Send(const std::shared_ptr<Gate>& gate) {
   request.timeout = gate->settings.request_timeout;
   request.max_body = 64 << 10;
   http_->Send(std::move(request),
-              [this, weak = std::weak_ptr(gate)](Expected<HttpResponse> response) {
+              [this, weak = std::weak_ptr(gate)](const Expected<HttpResponse>& response) {
                 if (auto held = weak.lock()) Hear(held, response);
               });
 }

@@ -214,7 +214,7 @@ void HealthSensor::AskQuery(const WatchPtr& watch, const BeatPtr& beat) {
   rounds_[check.source].emplace_back(
       std::move(query),
       [this, alive = std::weak_ptr(alive_), weak = std::weak_ptr(watch), turn = std::weak_ptr(beat),
-       source = check.source](Expected<MetricAnswer> answer) {
+       source = check.source](const Expected<MetricAnswer>& answer) {
         if (alive.expired()) return;
         ports_.sources->Note(source, answer ? Status() : Status(answer.error()));
         auto held = weak.lock();

@@ -66,7 +66,7 @@ Status Intake::MakeDurable(const std::vector<alerts::Alert>& alerts, const std::
                      .release = {},
                      .actor = actor,
                      .body = alerts::ToJson(alert)},
-                    [waiter](Status status) { waiter->Count(status); });
+                    [waiter](const Status& status) { waiter->Count(status); });
   }
   return waiter->Wait("the history did not confirm the alerts in time");
 }

@@ -245,19 +245,20 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
     request.ns = slot->ns;
     request.name = slot->name;
     slot->busy = true;
-    ports_.cluster->Call(
-        std::move(request), [this, slot, alive = std::weak_ptr(alive_)](Expected<Json> object) {
-          if (alive.expired()) return;
-          slot->busy = false;
-          if (object) {
-            slot->resource_version = object->At("metadata", "resourceVersion").Str();
-            slot->object = *object;
-            slot->status = object->At("status");
-            slot->state.reset();
-            Parse(*slot, *object);
-          }
-          Schedule(slot, kConflictRetry);
-        });
+    ports_.cluster->Call(std::move(request),
+                         [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
+                           if (alive.expired()) return;
+                           slot->busy = false;
+                           if (object) {
+                             slot->resource_version =
+                                 object->At("metadata", "resourceVersion").Str();
+                             slot->object = *object;
+                             slot->status = object->At("status");
+                             slot->state.reset();
+                             Parse(*slot, *object);
+                           }
+                           Schedule(slot, kConflictRetry);
+                         });
     return;
   }
   int doublings = std::min(slot->failures++, kMaxDoublings);
@@ -282,7 +283,7 @@ void Controller::AddFinalizer(const SlotPtr& slot) {
                                                     {"finalizers", finalizers}})}});
   slot->busy = true;
   ports_.cluster->Call(std::move(request),
-                       [this, slot, alive = std::weak_ptr(alive_)](Expected<Json> object) {
+                       [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
                          if (alive.expired()) return;
                          if (object) {
                            slot->resource_version = object->At("metadata", "resourceVersion").Str();
@@ -307,7 +308,7 @@ void Controller::Finalize(const SlotPtr& slot) {
   request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version},
                                                     {"finalizers", finalizers}})}});
   ports_.cluster->Call(std::move(request),
-                       [this, slot, alive = std::weak_ptr(alive_)](Expected<Json> object) {
+                       [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
                          if (alive.expired()) return;
                          if (object) {
                            OnGuardGone(slot->id);

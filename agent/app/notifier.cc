@@ -193,8 +193,8 @@ std::unique_ptr<notify::Channel> MakeEventChannel(Cluster& cluster, spec::Channe
 }
 
 std::vector<notify::Dispatcher::Named> MakeChannels(const spec::AgentConfig& config,
-                                                    notify::HttpPorts ports, Cluster& cluster,
-                                                    const std::string& instance) {
+                                                    const notify::HttpPorts& ports,
+                                                    Cluster& cluster, const std::string& instance) {
   std::vector<notify::Dispatcher::Named> channels;
   for (const spec::ChannelConfig& channel : config.notifications.channels) {
     auto made = notify::MakeHttpChannel(channel, config.alertmanagers, ports);

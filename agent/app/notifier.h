@@ -58,7 +58,7 @@ std::unique_ptr<notify::Channel> MakeEventChannel(Cluster& cluster, spec::Channe
 
 // All channels of the configuration, ready for a notify::Dispatcher.
 std::vector<notify::Dispatcher::Named> MakeChannels(const spec::AgentConfig& config,
-                                                    notify::HttpPorts ports, Cluster& cluster,
-                                                    const std::string& instance);
+                                                    const notify::HttpPorts& ports,
+                                                    Cluster& cluster, const std::string& instance);
 
 }  // namespace rollguard::app

@@ -28,7 +28,7 @@ WatchId ClusterOnLoop::Watch(WatchRequest request, WatchHandler handler) {
       if (*open) event(std::move(*held));
     });
   };
-  posting.closed = [this, open, closed = std::move(handler.closed)](Status status) {
+  posting.closed = [this, open, closed = std::move(handler.closed)](const Status& status) {
     loop_.Post([open, closed, status] {
       if (*open) closed(status);
     });

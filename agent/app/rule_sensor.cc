@@ -231,14 +231,15 @@ void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time
   }
   track.plan = analysis::PlanRule(*bound);
   track.in_flight = true;
-  AddQuestion(track.rule.source, {.query = track.plan.ask, .at = now},
-              [this, weak = std::weak_ptr(watch), index, now](Expected<MetricAnswer> answer) {
-                if (auto held = weak.lock()) OnRule(held, index, std::move(answer), now);
-              });
+  AddQuestion(
+      track.rule.source, {.query = track.plan.ask, .at = now},
+      [this, weak = std::weak_ptr(watch), index, now](const Expected<MetricAnswer>& answer) {
+        if (auto held = weak.lock()) OnRule(held, index, answer, now);
+      });
 }
 
 void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
-                        Expected<MetricAnswer> answer, Time at) {
+                        const Expected<MetricAnswer>& answer, Time at) {
   Track& track = watch->tracks[index];
   track.in_flight = false;
   analysis::RulePhase before = track.state.phase;

@@ -69,8 +69,8 @@ class RuleSensor : public Sensor {
   void AskRule(const std::shared_ptr<Watch>& watch, size_t track, Time now);
   void AskCompare(const std::shared_ptr<Watch>& watch, size_t track, Time now);
   void AddQuestion(const std::string& source, MetricQuery query, MetricDone done);
-  void OnRule(const std::shared_ptr<Watch>& watch, size_t track, Expected<MetricAnswer> answer,
-              Time at);
+  void OnRule(const std::shared_ptr<Watch>& watch, size_t track,
+              const Expected<MetricAnswer>& answer, Time at);
   void OnCompare(const std::shared_ptr<Watch>& watch, size_t track,
                  const std::shared_ptr<Look>& look, Time at);
   void Tell(const Watch& watch, const Track& track) const;

@@ -69,7 +69,7 @@ class Printer {
   void NewLine(int depth) {
     if (indent_ <= 0) return;
     out_ += '\n';
-    out_.append(static_cast<size_t>(indent_ * depth), ' ');
+    out_.append(static_cast<size_t>(indent_) * static_cast<size_t>(depth), ' ');
   }
 
   void PrintArray(const Json::Array& items, int depth) {

@@ -43,7 +43,7 @@ examples:
   rollguard history calls --history /var/lib/rollguard/history.db
 )";
 
-std::string OrDash(std::string text) { return text.empty() ? "-" : text; }
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 // To the second, as "2026-11-02 10:00:07".
 std::string Stamp(Time time) {

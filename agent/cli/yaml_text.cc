@@ -55,7 +55,7 @@ std::string Block(const std::string& text, int indent) {
 
 std::string Scalar(const Json& value, int indent) {
   if (!value.is_string()) return value.Dump();
-  const std::string text = value.Str();
+  std::string text = value.Str();
   if (IsPlain(text)) return text;
   if (IsBlock(text)) return Block(text, indent);
   return value.Dump();

@@ -104,6 +104,7 @@ const Builtin* FindBuiltin(std::string_view name) {
 
 std::vector<std::string_view> BuiltinNames() {
   std::vector<std::string_view> names;
+  names.reserve(std::size(kTable));
   for (const Row& row : kTable) names.push_back(row.builtin.name);
   return names;
 }

@@ -46,7 +46,7 @@ class MetricsSource {
   // answered on its own, as if it had been asked alone.
   using Round = std::vector<std::pair<MetricQuery, MetricDone>>;
   virtual void Ask(Round round) {
-    for (auto& [query, done] : round) Query(std::move(query), std::move(done));
+    for (auto& asked : round) Query(std::move(asked.first), std::move(asked.second));
   }
 };
 
