@@ -111,7 +111,13 @@ void SimServer::Impl::Watch(const sim::ApiHttpRequest& request, httplib::Respons
   // full.
   response.set_chunked_content_provider(
       "application/json;stream=watch",
-      [this, lines, end](size_t, httplib::DataSink& sink) {
+      [this, id, lines, end, marked = false](size_t, httplib::DataSink& sink) mutable {
+        // As the real server: a bookmark two seconds before a watch runs out.
+        if (!marked && clock.Monotonic() >= end - std::chrono::seconds(2)) {
+          std::lock_guard world_lock(mutex);
+          world.api().SendBookmark(id);
+          marked = true;
+        }
         std::unique_lock lock(lines->mutex);
         if (lines->text.empty() && !lines->closed)
           lines->ready.wait_for(lock, std::chrono::milliseconds(200));
