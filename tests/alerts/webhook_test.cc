@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/alerts/webhook.h"
 
+#include <functional>
+
 #include "agent/alerts/dedupe.h"
 #include "agent/base/text.h"
 #include "tests/alerts/malformed.h"
@@ -50,6 +52,68 @@ TEST_CASE("malformed payloads are refused with a reason", "[alerts]") {
     INFO(payload.error().message);
     CHECK(payload.error().message.find(row.reason) != std::string::npos);
     CHECK(payload.error().message.size() < 400);
+  }
+}
+
+// At each limit a payload is still taken, one beyond it is refused.
+TEST_CASE("a payload's limits hold to the byte", "[alerts]") {
+  const auto times = [](size_t n, const std::function<std::string(size_t)>& text) {
+    std::string out;
+    for (size_t i = 0; i < n; ++i) out += StrCat(i == 0 ? "" : ",", text(i));
+    return out;
+  };
+  const std::function<std::string(size_t)> alerts = [&](size_t n) {
+    return PayloadWith(times(n, [](size_t) { return std::string(kAlert); }));
+  };
+  const std::function<std::string(size_t)> labels = [&](size_t n) {
+    const auto label = [](size_t i) { return StrCat("\"l", i, "\":\"\""); };
+    return Replaced(R"({"alertname":"HighErrorRate","severity":"critical","namespace":"shop"})",
+                    StrCat("{", times(n, label), "}"));
+  };
+  const std::function<std::string(size_t)> annotations = [&](size_t n) {
+    const auto note = [](size_t i) { return StrCat("\"a", i, "\":\"\""); };
+    return Replaced("{\"summary\":\"s\"}", StrCat("{", times(n, note), "}"));
+  };
+  const std::function<std::string(size_t)> name = [](size_t n) {
+    return Replaced("\"severity\"", Quote(std::string(n, 'a')));
+  };
+  const std::function<std::string(size_t)> value = [](size_t n) {
+    return Replaced("\"critical\"", Quote(std::string(n, 'a')));
+  };
+  const std::function<std::string(size_t)> fingerprint = [](size_t n) {
+    return Replaced("c0ffee", std::string(n, 'a'));
+  };
+  const std::function<std::string(size_t)> bytes = [](size_t n) {
+    return PayloadWith(kAlert) + std::string(n - PayloadWith(kAlert).size(), ' ');
+  };
+  // Around what stands in an alert there are the document, its list, and the alert.
+  const std::function<std::string(size_t)> levels = [](size_t n) {
+    return Replaced("\"status\":",
+                    StrCat("\"x\":", Repeat("[", n - 3), "1", Repeat("]", n - 3), ",\"status\":"));
+  };
+  struct Row {
+    const char* name;
+    size_t limit;
+    const std::function<std::string(size_t)>& make;
+    const char* reason;
+  };
+  const WebhookLimits limits;
+  for (const Row& row :
+       {Row{"alerts", limits.max_alerts, alerts, "has more than 5000 entries"},
+        Row{"labels", limits.max_labels, labels, "has more than 128 entries"},
+        Row{"annotations", limits.max_labels, annotations, "more than 128"},
+        Row{"a label's name", limits.max_name_bytes, name, "is no label name"},
+        Row{"a label's value", limits.max_value_bytes, value, "longer than 16384"},
+        Row{"the fingerprint", 64, fingerprint, "longer than 64 characters"},
+        Row{"the whole", limits.max_bytes, bytes, "bytes"}, Row{"levels", 32, levels, "deep"}}) {
+    INFO(row.name);
+    auto taken = ParseAlertmanager(row.make(row.limit));
+    INFO((taken ? "" : taken.error().message));
+    CHECK(taken.ok());
+    auto refused = ParseAlertmanager(row.make(row.limit + 1));
+    REQUIRE_FALSE(refused.ok());
+    INFO(refused.error().message);
+    CHECK(refused.error().message.find(row.reason) != std::string::npos);
   }
 }
 

@@ -32,6 +32,12 @@ TEST_CASE("JSON: what is not JSON is refused with its place", "[base][json]") {
   }
   CHECK(ParseJson("{\n  \"a\" 1}").error().message == "invalid JSON at 2:7: expected ':'");
   CHECK_FALSE(ParseJson(std::string(100'000, '[')).ok());
+  const size_t most = JsonLimits{}.max_depth;
+  const auto inside = [](size_t levels) {  // a value that so many lists are around
+    return std::string(levels, '[') + "1" + std::string(levels, ']');
+  };
+  CHECK(ParseJson(inside(most)).ok());
+  CHECK_FALSE(ParseJson(inside(most + 1)).ok());
   CHECK(ParseJson(std::string(100, 'x'), {.max_depth = 4, .max_bytes = 10}).error().code ==
         ErrorCode::kTooLarge);
 }
