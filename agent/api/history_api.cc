@@ -96,10 +96,13 @@ Expected<Service::Page> Service::ReadPage(const Call& call, const Sight& sight,
       }
       page.records.push_back(std::move(stored));
     }
-    if (records->size() < kRound) break;
-    filter.before_seq = records->back().seq;
+    if (records->size() < kRound) {
+      page.next = 0;
+      return page;
+    }
+    page.next = filter.before_seq = records->back().seq;
   }
-  return page;
+  return page;  // not full, and yet there is more: what was read is not the caller's to see
 }
 
 http::Response Service::ListDecisions(Call& call) {

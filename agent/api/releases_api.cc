@@ -72,11 +72,15 @@ Expected<ReleasePage> ReadReleases(History& history, const Call& call, const Sig
       }
       page.rows.push_back(row);
     }
-    if (rows->size() < kRound) break;
+    if (rows->size() < kRound) {
+      page.next.clear();
+      return page;
+    }
     filter.until = rows->back().started + Duration(1);
     skip_to = rows->back().id;
+    page.next = Cursor::Of(rows->back());
   }
-  return page;
+  return page;  // not full, and yet there is more: what was read is not the caller's to see
 }
 
 }  // namespace
