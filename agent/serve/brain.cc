@@ -180,7 +180,12 @@ void Brain::Start(app::ReadBack earlier) {
   if (parts_->started) return;
   parts_->started = true;
   parts_->recorder.Restore(earlier.running);
-  (void)parts_->alerts.Receive(earlier.alerts);
+  // Among several replicas the end of an alert may have been told to another: what only this one
+  // has recorded says little. What was accepted for a release under way is in the guard's inbox.
+  const spec::HistoryConfig& history = parts_->ground.config.history;
+  const bool shared = !history.postgres_url.empty() || !history.postgres_url_file.empty();
+  if (parts_->replica.ownership() == nullptr || shared)
+    (void)parts_->alerts.Receive(earlier.alerts);
   parts_->controller->Start();
   parts_->replica.Start(*parts_->controller);
   parts_->poller.Start();

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// ./dev chaos agents: three agents, a real API server, and rounds of a bad release and a good one
-// with something broken in each. At the end the API server's own audit log is held against what
-// must never happen.
+// ./dev chaos agents: three agents, a real API server, Prometheus, Alertmanager and PostgreSQL, and
+// rounds of a bad release and a good one with something broken in each. At the end the API server's
+// own audit log is held against what must never happen.
 //
 //   chaos_agents --seconds 60 --seed 7      as many rounds as fit
 //   chaos_agents --rounds 200               so many
+//   chaos_agents --rounds 200 --logs DIR    keeps the agents' logs and the audit log there
 //
-// A round: both services get a new version; the bad one is at 50 % and waits; a fault is drawn and
-// happens before or after the alert; the alert goes to a replica that is drawn, whoever owns the
-// guard, and is sent again, to any of them, until one has taken it, as Alertmanager does. Every bad
-// version must be rolled back exactly once, every good one promoted.
-#include <signal.h>
-#include <sys/resource.h>
-
+// A round: a pair of services gets new versions; the bad one stands at 50 % and waits; a fault is
+// drawn and happens before or after the trigger. The trigger is drawn too: an alert that is posted
+// to a replica, whoever owns the guard, and sent again to any of them until one has taken it; or
+// errors that Prometheus counts, which fire a rule there, an alert of Alertmanager's and, for half
+// of the services, a rule of the agents'. Every bad version must be rolled back exactly once, every
+// good one promoted. Several pairs are under way at a time, so a fault meets releases at every
+// stage.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -21,7 +22,7 @@
 #include "agent/base/random.h"
 #include "agent/base/text.h"
 #include "tests/chaos/audit.h"
-#include "tests/chaos/town.h"
+#include "tests/chaos/faults.h"
 
 namespace rollguard::chaos {
 namespace {
@@ -30,160 +31,154 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::PollUntil;
 
-constexpr int kServices = 3;
+constexpr int kServices = 8;
+constexpr int kAhead = 3;  // rounds whose releases are begun before theirs
 constexpr milliseconds kOften{50};
-
-enum class Fault { kNone, kKill, kPause, kCut, kStall, kApiServer, kDisk, kFiles, kMemory };
-constexpr const char* kFaults[] = {"none",      "SIGKILL",       "SIGSTOP beyond the lease",
-                                   "wire cut",  "wire stalled",  "API server killed",
-                                   "disk full", "no more files", "no more memory"};
+constexpr seconds kBroken{6};      // a fault lasts at most so long beyond the takeover
+constexpr seconds kAtLeast{2};     // a server is away just so long
+constexpr seconds kPatience{120};  // what takes longer has not happened
 
 struct Options {
   double seconds = 60;
   int rounds = 0;  // 0: as many as fit
   uint64_t seed = 0;
+  std::string logs;
 };
 
 struct Figures {
   int rounds = 0;
-  std::map<std::string, int> faults;
+  std::map<std::string, int> faults, triggers;
   int revived = 0;
   int bad = 0, rolled_back = 0, good = 0, promoted = 0;
   std::vector<double> takeovers;  // seconds
   std::vector<std::string> problems;
 };
 
+// A pair of services and the releases under way there.
+struct Pair {
+  std::string bad, good;
+  int round = 0;  // 0: nothing is under way
+  std::string bad_before{}, good_before{};
+};
+
 class Chaos {
  public:
-  explicit Chaos(const Options& options) : options_(options), random_(options.seed) {}
+  explicit Chaos(const Options& options) : options_(options), random_(options.seed) {
+    for (int i = 0; i < kServices; ++i)
+      pairs_.push_back({.bad = StrCat("bad-", i), .good = StrCat("good-", i)});
+  }
 
   int Run() {
     if (Status up = town_.Start(kServices); !up) {
       std::fprintf(stderr, "chaos_agents: %s\n", up.error().message.c_str());
       return 1;
     }
-    const auto began = clock_.Monotonic();
-    auto more = [&] {
-      if (options_.rounds > 0) return figures_.rounds < options_.rounds;
-      return std::chrono::duration<double>(clock_.Monotonic() - began).count() < options_.seconds;
-    };
-    if (!AwaitRest()) return 1;
-    while (more() && figures_.problems.size() < 3) Round();
+    began_ = clock_.Monotonic();
+    AwaitRest();
+    while (More(figures_.rounds) && figures_.problems.size() < 3) Round(figures_.rounds + 1);
+    for (Pair& pair : pairs_) Settle(pair);
+    if (!options_.logs.empty()) town_.SaveLogs(options_.logs);
     return Tell();
   }
 
  private:
-  void Round() {
-    const int number = ++figures_.rounds;
-    const std::string bad = StrCat("bad-", number % kServices);
-    const std::string good = StrCat("good-", number % kServices);
-    const Json bad_before = town_.StatusOf(bad), good_before = town_.StatusOf(good);
-    town_.SetImage(bad, StrCat("shop:bad-", number));
-    town_.SetImage(good, StrCat("shop:good-", number));
-    ++figures_.bad;
-    ++figures_.good;
+  double Seconds() const {
+    return std::chrono::duration<double>(clock_.Monotonic() - began_).count();
+  }
+  bool More(int rounds) const {
+    return options_.rounds > 0 ? rounds < options_.rounds : Seconds() < options_.seconds;
+  }
+  Pair& PairOf(int round) { return pairs_[static_cast<size_t>(round) % pairs_.size()]; }
+
+  void Round(int number) {
+    const double began = Seconds();
+    figures_.rounds = number;
+    const int last = options_.rounds > 0 ? std::min(number + kAhead, options_.rounds) : number;
+    for (int next = std::max(number, launched_ + 1); next <= std::max(last, number); ++next)
+      Launch(next);
+    const Pair& pair = PairOf(number);
+    const std::string& bad = pair.bad;
     if (!Await("no traffic reached the bad version", bad,
                [&] { return town_.StatusOf(bad).At("release", "weight").IntOr(0) >= 50; }))
       return;
-    const Fault fault = Draw();
-    ++figures_.faults[kFaults[static_cast<int>(fault)]];
-    const bool before = random_.Chance(0.5);
+    const Fault fault = deck_.Draw(town_);
+    ++figures_.faults[NameOf(fault)];
+    const bool before = random_.Chance(0.5), counted = random_.Chance(0.5);
+    ++figures_.triggers[counted ? "errors counted" : "alert posted"];
+    Replica& victim = Victim(bad);
     const Time starts = clock_.Now();
-    size_t victim = Victim(bad);
-    if (!before) Alert(bad, starts, true);
-    Break(fault, victim);
-    if (before) Alert(bad, starts, true);
+    bool taken = !before && Trigger(bad, counted, starts, true, kPatience);
+    Note(fault, victim);
+    Check(Break(town_, fault, victim, random_));
+    if (before) taken = Trigger(bad, counted, starts, true, kBroken);
     Await("the takeover", bad, [&] { return TakenOver(); });
-    PollUntil([&] { return Ended(bad, bad_before) || Reverting(bad); }, seconds(60), kOften);
-    Mend(fault, victim);
-    Alert(bad, starts, false);
-    if (Await("the bad version was not rolled back", bad, [&] { return Ended(bad, bad_before); }))
-      figures_.rolled_back += Outcome(bad) == "rolledBack";
-    if (Await("the good version was not promoted", good, [&] { return Ended(good, good_before); }))
-      figures_.promoted += Outcome(good) == "promoted";
-    std::printf("round %d: %s %s the alert: %s, %s\n", number, kFaults[static_cast<int>(fault)],
-                before ? "before" : "after", Outcome(bad).c_str(), Outcome(good).c_str());
+    PollUntil([&] { return Lasted(kAtLeast) && GoesBack(pair); },
+              IsBackstage(fault) ? kAtLeast : kBroken, kOften);
+    Check(Mend(town_, fault, victim));
+    figures_.revived += town_.Revive();
+    // Nobody may have been able to: the sender goes on.
+    if (!taken && !Trigger(bad, counted, starts, true, kPatience))
+      Problem(StrCat(bad, ": nobody took the alert"));
+    Await("the bad version does not go back", bad, [&] { return GoesBack(pair); });
+    if (counted && fault == Fault::kAlertmanager)  // else it would never tell the end
+      PollUntil([&] { return town_.backstage().Fires(bad); }, seconds(10), kOften);
+    if (!Trigger(bad, counted, starts, false, kPatience))
+      Problem(StrCat(bad, ": nobody took the end of the alert"));
+    std::printf("round %d: %s, %s %s, %.1f s\n", number, NameOf(fault),
+                counted ? "errors counted" : "alert posted", before ? "then" : "before",
+                Seconds() - began);
     std::fflush(stdout);
   }
 
-  Fault Draw() {
-    while (true) {
-      const auto fault = static_cast<Fault>(1 + random_.Below(std::size(kFaults) - 1));
-      if (fault != Fault::kDisk || town_.replicas()[0].disk) return fault;
-    }
+  // New versions of both, once what was under way there has ended well.
+  void Launch(int round) {
+    launched_ = round;
+    Pair& pair = PairOf(round);
+    Settle(pair);
+    pair.round = round;
+    pair.bad_before = town_.StatusOf(pair.bad).At("last", "release").Str();
+    pair.good_before = town_.StatusOf(pair.good).At("last", "release").Str();
+    town_.SetImage(pair.bad, StrCat("shop:bad-", round));
+    town_.SetImage(pair.good, StrCat("shop:good-", round));
+    ++figures_.bad;
+    ++figures_.good;
+  }
+
+  void Settle(Pair& pair) {
+    if (pair.round == 0) return;
+    if (Await("the bad version was not rolled back", pair.bad,
+              [&] { return Ended(pair.bad, pair.bad_before); }))
+      figures_.rolled_back += Outcome(pair.bad) == "rolledBack";
+    if (Await("the good version was not promoted", pair.good,
+              [&] { return Ended(pair.good, pair.good_before); }))
+      figures_.promoted += Outcome(pair.good) == "promoted";
+    Await("its alert does not end", pair.bad, [&] { return !town_.backstage().Fires(pair.bad); });
+    pair.round = 0;
   }
 
   // Mostly who owns the guard.
-  size_t Victim(const std::string& ns) {
-    if (random_.Chance(0.25)) return random_.Below(kReplicas);
+  Replica& Victim(const std::string& ns) {
+    if (random_.Chance(0.25)) return town_.replicas()[random_.Below(kReplicas)];
     const std::string owner = town_.StatusOf(ns).At("owner", "replica").Str();
-    for (size_t i = 0; i < kReplicas; ++i) {
-      if (town_.replicas()[i].name == owner) return i;
+    for (Replica& replica : town_.replicas()) {
+      if (replica.name == owner) return replica;
     }
-    return 0;
+    return town_.replicas()[0];
   }
 
-  void Break(Fault fault, size_t victim) {
-    Replica& replica = town_.replicas()[victim];
-    testing::Process& process = replica.agent->process();
+  // Who holds what the victim must lose.
+  void Note(Fault fault, const Replica& victim) {
     left_.clear();
     broken_at_ = clock_.Monotonic();
-    switch (fault) {
-      case Fault::kNone: break;
-      case Fault::kKill:
-        Expect(replica);
-        process.Signal(SIGKILL);
-        process.Wait();
-        break;
-      case Fault::kPause:
-        Expect(replica);
-        process.Signal(SIGSTOP);
-        break;
-      case Fault::kCut:
-        Expect(replica);
-        replica.wire->Set(testing::CutProxy::Mode::kCut);
-        break;
-      case Fault::kStall:
-        Expect(replica);
-        replica.wire->Set(testing::CutProxy::Mode::kStall);
-        break;
-      case Fault::kApiServer:
-        if (Status back = town_.kube().RestartApiServer(); !back) Problem(back.error().message);
-        break;
-      case Fault::kDisk:
-        (void)testing::Run({"dd", "if=/dev/zero", "of=" + town_.DataDir(replica) + "/filler",
-                            "bs=64k", "count=1000"});
-        break;
-      case Fault::kFiles: Limit(process.pid(), RLIMIT_NOFILE, 16); break;
-      case Fault::kMemory: Limit(process.pid(), RLIMIT_AS, 64U << 20); break;
-    }
-  }
-
-  // What a paused or cut off replica wakes up to is decided: nothing of it may show.
-  void Mend(Fault fault, size_t victim) {
-    Replica& replica = town_.replicas()[victim];
-    if (fault == Fault::kPause) replica.agent->process().Signal(SIGCONT);
-    replica.wire->Set(testing::CutProxy::Mode::kPass);
-    if (fault == Fault::kDisk) (void)::unlink((town_.DataDir(replica) + "/filler").c_str());
-    if (fault == Fault::kFiles) Limit(replica.agent->process().pid(), RLIMIT_NOFILE, 1024);
-    if (fault == Fault::kMemory) Limit(replica.agent->process().pid(), RLIMIT_AS, RLIM_INFINITY);
-    figures_.revived += town_.Revive();
-  }
-
-  static void Limit(pid_t pid, __rlimit_resource what, rlim_t soft) {
-    rlimit now{};
-    ::prlimit(pid, what, nullptr, &now);
-    now.rlim_cur = std::min(soft, now.rlim_max);
-    ::prlimit(pid, what, &now, nullptr);
-  }
-
-  // Its shards must be somebody else's before long.
-  void Expect(const Replica& replica) {
+    if (!TakesShards(fault)) return;
     const auto holders = town_.Holders();
     for (size_t shard = 0; shard < holders.size(); ++shard) {
-      if (holders[shard].starts_with(replica.name + "_")) left_[shard] = holders[shard];
+      if (holders[shard].starts_with(victim.name + "_")) left_[shard] = holders[shard];
     }
+    broken_at_ = clock_.Monotonic();
   }
+
+  bool Lasted(seconds limit) const { return clock_.Monotonic() - broken_at_ >= limit; }
 
   bool TakenOver() {
     if (left_.empty()) return true;
@@ -197,16 +192,19 @@ class Chaos {
     return true;
   }
 
-  // To any of them until one takes it.
-  void Alert(const std::string& ns, Time starts, bool firing) {
+  // True when it is on its way.
+  bool Trigger(const std::string& ns, bool counted, Time starts, bool firing, seconds limit) {
+    if (counted) {
+      town_.backstage().SetFailing(ns, firing);
+      return true;
+    }
     size_t to = random_.Below(kReplicas);
-    const bool taken = PollUntil(
+    return PollUntil(
         [&] {
           Replica& replica = town_.replicas()[to++ % kReplicas];
           return Answers(replica) && town_.PostAlert(replica, ns, starts, firing);
         },
-        seconds(60), kOften);
-    if (!taken) Problem(StrCat(ns, ": nobody took the alert"));
+        limit, kOften);
   }
 
   // A stopped process would keep the test waiting.
@@ -217,36 +215,37 @@ class Chaos {
     return stat.find(") T ") == std::string::npos;
   }
 
-  bool Ended(const std::string& ns, const Json& before) {
+  bool Ended(const std::string& ns, const std::string& before) {
     const Json status = town_.StatusOf(ns);
     return status.At("phase").Str() == "Idle" && status.Find("release") == nullptr &&
-           status.Find("last") != nullptr &&
-           status.At("last", "release").Str() != before.At("last", "release").Str();
+           status.Find("last") != nullptr && status.At("last", "release").Str() != before;
   }
-  bool Reverting(const std::string& ns) {
-    return town_.StatusOf(ns).At("phase").Str() == "RollingBack";
+  bool GoesBack(const Pair& pair) {
+    const std::string phase = town_.StatusOf(pair.bad).At("phase").Str();
+    return phase == "RollingBack" || phase == "Verifying" || Ended(pair.bad, pair.bad_before);
   }
   std::string Outcome(const std::string& ns) {
     return town_.StatusOf(ns).At("last", "outcome").Str();
   }
 
-  bool AwaitRest() {
-    for (int i = 0; i < kServices; ++i) {
-      for (const char* kind : {"bad-", "good-"}) {
-        const std::string ns = StrCat(kind, i);
-        if (!Await("never came to rest", ns,
-                   [&] { return town_.StatusOf(ns).At("phase").Str() == "Idle"; }))
-          return Tell(), false;
+  void AwaitRest() {
+    for (const Pair& pair : pairs_) {
+      for (const std::string& ns : {pair.bad, pair.good}) {
+        Await("never came to rest", ns,
+              [&] { return town_.StatusOf(ns).At("phase").Str() == "Idle"; });
       }
     }
-    return true;
   }
 
   bool Await(const char* what, const std::string& ns, const std::function<bool()>& done) {
-    if (PollUntil(done, seconds(90), kOften)) return true;
+    if (PollUntil(done, kPatience, kOften)) return true;
     Problem(StrCat("round ", figures_.rounds, ", ", ns, ": ", what, "\n", town_.StatusOf(ns).Dump(),
                    "\n", town_.Logs()));
     return false;
+  }
+
+  void Check(const Status& done) {
+    if (!done) Problem(done.error().message);
   }
 
   void Problem(std::string text) {
@@ -254,23 +253,29 @@ class Chaos {
     figures_.problems.push_back(std::move(text));
   }
 
+  static std::string Lines(const std::map<std::string, int>& counts, int& sum) {
+    std::string text;
+    for (const auto& [name, count] : counts) {
+      text += StrCat("  ", name, ": ", count, "\n");
+      sum += count;
+    }
+    return text;
+  }
+
   int Tell() {
-    const AuditReport audit = CheckAudit(testing::ReadFile(town_.kube().audit_log()));
-    int duplicates = 0, seen = 0;
+    const AuditReport audit = CheckAudit(town_.kube().audit_log());
+    int duplicates = 0, seen = 0, faults = 0, triggers = 0;
     for (const auto& [release, times] : audit.rollbacks) {
       ++seen;
       duplicates += times - 1;
     }
-    std::string faults;
-    int injected = 0;
-    for (const auto& [name, count] : figures_.faults) {
-      faults += StrCat("  ", name, ": ", count, "\n");
-      injected += count;
-    }
+    const std::string by_fault = Lines(figures_.faults, faults);
+    const std::string by_trigger = Lines(figures_.triggers, triggers);
     std::sort(figures_.takeovers.begin(), figures_.takeovers.end());
     const auto& t = figures_.takeovers;
-    std::printf("\nrounds %d, seed %llu\nfaults injected %d\n%s", figures_.rounds,
-                static_cast<unsigned long long>(options_.seed), injected, faults.c_str());
+    std::printf("\nrounds %d in %.0f s, seed %llu\nfaults injected %d\n%striggers %d\n%s",
+                figures_.rounds, Seconds(), static_cast<unsigned long long>(options_.seed), faults,
+                by_fault.c_str(), triggers, by_trigger.c_str());
     std::printf("agents that had to be started again %d\n", figures_.revived);
     std::printf("rollbacks expected %d, seen %d, duplicates %d, lost %d\n", figures_.bad, seen,
                 duplicates, figures_.bad - figures_.rolled_back);
@@ -294,15 +299,19 @@ class Chaos {
 
   const Options options_;
   Random random_;
+  Deck deck_{random_};
   testing::RealClock clock_;
   Town town_;
   Figures figures_;
+  std::vector<Pair> pairs_;
+  int launched_ = 0;
   std::map<size_t, std::string> left_;  // shard -> who must no longer hold it
-  std::chrono::nanoseconds broken_at_{0};
+  std::chrono::nanoseconds began_{0}, broken_at_{0};
 };
 
 int Usage() {
-  std::fprintf(stderr, "usage: chaos_agents [--seconds N | --rounds N] [--seed S]\n");
+  std::fprintf(stderr,
+               "usage: chaos_agents [--seconds N | --rounds N] [--seed S] [--logs FOLDER]\n");
   return 2;
 }
 
@@ -320,6 +329,8 @@ int main(int argc, char** argv) {
       options.rounds = std::atoi(argv[i + 1]);
     } else if (std::strcmp(argv[i], "--seed") == 0) {
       options.seed = std::strtoull(argv[i + 1], nullptr, 10);
+    } else if (std::strcmp(argv[i], "--logs") == 0) {
+      options.logs = argv[i + 1];
     } else {
       return rollguard::chaos::Usage();
     }

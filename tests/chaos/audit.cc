@@ -2,6 +2,7 @@
 #include "tests/chaos/audit.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "agent/base/json.h"
 #include "agent/base/text.h"
@@ -13,9 +14,18 @@ struct Event {
   int64_t version = 0;
   std::string resource;
   std::string ns;
-  std::string agent;
-  Json object;
+  std::string user;
+  Json told;  // what is looked at of the object
 };
+
+// Of a Guard where it stands, of a route its shares.
+Json Extract(const std::string& resource, const Json& object) {
+  if (resource != "guards") return object.At("spec", "http").At(size_t{0}).At("route");
+  const Json& status = object.At("status");
+  return Json::Obj({{"owner", status.At("owner")},
+                    {"phase", status.At("phase")},
+                    {"release", status.At("release", "id")}});
+}
 
 // One guarded service as the writes tell it, in order.
 class Story {
@@ -23,10 +33,9 @@ class Story {
   explicit Story(std::string ns, AuditReport& report) : ns_(std::move(ns)), report_(report) {}
 
   void OnGuard(const Event& event) {
-    const Json& status = event.object.At("status");
-    OnOwner(status.At("owner"), event);
-    const std::string phase = status.At("phase").Str();
-    const std::string release = status.At("release", "id").Str();
+    OnOwner(event.told.At("owner"), event);
+    const std::string phase = event.told.At("phase").Str();
+    const std::string release = event.told.At("release").Str();
     const bool back = phase == "RollingBack";
     if (release != release_) going_back_ = false;
     if (back && !(was_back_ && release == release_)) {
@@ -42,7 +51,9 @@ class Story {
 
   void OnRoute(const Event& event) {
     int64_t sum = 0, candidate = 0;
-    const Json& route = event.object.At("spec", "http").At(size_t{0}).At("route");
+    const Json& route = event.told;
+    if (event.user.starts_with("agent-") && event.user != owner_)
+      Broken(event, StrCat("the route was written by ", event.user, ", the owner is ", owner_));
     for (const Json& to : route.items()) {
       const int64_t weight = to.At("weight").IntOr(route.size() == 1 ? 100 : 0);
       sum += weight;
@@ -63,6 +74,7 @@ class Story {
       Broken(event,
              StrCat("epoch ", epoch, " of ", owner.At("replica").Str(), " after epoch ", epoch_));
     epoch_ = epoch;
+    owner_ = owner.At("replica").Str();
   }
 
   void Broken(const Event& event, const std::string& what) {
@@ -76,15 +88,16 @@ class Story {
   bool going_back_ = false;
   int64_t share_ = 0;
   int64_t epoch_ = -1;
+  std::string owner_;
 };
 
 }  // namespace
 
-AuditReport CheckAudit(const std::string& log) {
+AuditReport CheckAudit(const std::string& file) {
   AuditReport report;
   std::vector<Event> events;
-  for (std::string_view line : Split(log, '\n')) {
-    if (line.empty()) continue;
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
     auto event = ParseJson(line);
     if (!event || event->At("stage").Str() != "ResponseComplete") continue;
     const int64_t code = event->At("responseStatus", "code").IntOr(0);
@@ -93,9 +106,9 @@ AuditReport CheckAudit(const std::string& log) {
     if (code < 200 || code > 299 || object.At("metadata").is_null()) continue;
     auto version = ParseInt(object.At("metadata", "resourceVersion").Str());
     if (!version) continue;
-    events.push_back({*version, event->At("objectRef", "resource").Str(),
-                      event->At("objectRef", "namespace").Str(), event->At("userAgent").Str(),
-                      object});
+    const std::string resource = event->At("objectRef", "resource").Str();
+    events.push_back({*version, resource, event->At("objectRef", "namespace").Str(),
+                      event->At("user", "username").Str(), Extract(resource, object)});
   }
   std::stable_sort(events.begin(), events.end(),
                    [](const Event& a, const Event& b) { return a.version < b.version; });

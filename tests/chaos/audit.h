@@ -16,9 +16,10 @@ struct AuditReport {
   std::vector<std::string> violations;   // one sentence each
 };
 
-// The text of an audit log (one JSON event a line). Held: shares sum to 100; after a release began
-// to go back its share never grows; the epoch in a guard's status never goes back within a shard;
-// a release goes back at most once; in namespaces that begin with "good" none does.
-AuditReport CheckAudit(const std::string& log);
+// A file with one JSON event a line. Held: shares sum to 100; after a release began to go back its
+// share never grows; the epoch in a guard's status never goes back within a shard; a route is
+// written by the replica that the guard's status names as its owner; a release goes back at most
+// once; in namespaces that begin with "good" none does.
+AuditReport CheckAudit(const std::string& file);
 
 }  // namespace rollguard::chaos

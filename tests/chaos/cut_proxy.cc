@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace rollguard::testing {
 namespace {
@@ -42,7 +43,9 @@ bool SendAll(int fd, const char* data, ssize_t size) {
 
 }  // namespace
 
-CutProxy::CutProxy(int to_port) : to_port_(to_port) {
+CutProxy::CutProxy(int to_port) : CutProxy([to_port] { return to_port; }) {}
+
+CutProxy::CutProxy(std::function<int()> to_port) : to_port_(std::move(to_port)) {
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(0);
   socklen_t size = sizeof address;
@@ -90,7 +93,7 @@ void CutProxy::Accept() {
     lock.unlock();
     Reap(false);
     lock.lock();
-    int far = mode_ == Mode::kCut ? -1 : Dial(to_port_);
+    int far = mode_ == Mode::kCut ? -1 : Dial(to_port_());
     if (far < 0) {
       ::close(near);
       continue;

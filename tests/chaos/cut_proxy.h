@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -17,6 +18,8 @@ class CutProxy {
   enum class Mode { kPass, kCut, kStall };
 
   explicit CutProxy(int to_port);
+  // Asked for each connection, on a thread of the proxy; 0: nobody is there.
+  explicit CutProxy(std::function<int()> to_port);
   ~CutProxy();
   CutProxy(const CutProxy&) = delete;
   CutProxy& operator=(const CutProxy&) = delete;
@@ -36,7 +39,7 @@ class CutProxy {
   bool AwaitPass();  // false: the link is to end
   void Reap(bool all);
 
-  const int to_port_;
+  const std::function<int()> to_port_;
   int port_ = 0;
   int listener_ = -1;
   std::mutex mutex_;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/chaos/town.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
@@ -28,8 +32,20 @@ rules:
 
 constexpr const char* kAgent = R"(kind: AgentConfig
 cluster: {qps: 500, burst: 500}
+metrics: [{name: prometheus, prometheus: {url: "http://127.0.0.1:METRICS", timeout: 2s}}]
+history: {postgres: {url: "HISTORY"}}
+rules: ["RULES"]
 limits: {maxTriggers: 1000, maxShare: 1, maxRollbacksPerHour: 100000}
 shards: {count: COUNT, namespace: default, identity: NAME, lease: LEASE, renew: 1s}
+)";
+
+constexpr const char* kRules = R"(groups:
+  - name: errors
+    interval: 1s
+    rules:
+      - rollback: ErrorsAreCounted
+        expr: sum(rate(http_errors_total{namespace="$namespace"}[5s])) > 1
+        severity: critical
 )";
 
 constexpr const char* kService = R"(
@@ -84,10 +100,11 @@ spec:
       scaleDownDelay: 0s
       routing:
         - istio: {virtualService: checkout, routes: [primary], destinationRule: {name: checkout}}
-      steps: [{setWeight: 20}, {pause: {duration: 1s}}, {setWeight: 50}, {pause: PAUSE}]
-  progressDeadline: 5m
+      steps: [{setWeight: 50}, {pause: PAUSE}]
+  progressDeadline: 3h
   bake: 1s
   rollback:
+    rules: RULES
     alerts: [{matchers: ['severity="critical"'], action: rollback}]
     verify: {for: 1s}
     maxPerHour: 1000
@@ -119,28 +136,9 @@ Status Town::Start(int services) {
   http_ = std::make_unique<net::CurlClient>(clock_);
   kubelet_ = std::make_unique<testing::FakeKubelet>(cluster_->client(), *http_, *http_, clock_);
   if (auto played = kubelet_->Start(); !played) return played.error();
-  const std::string root = ROLLGUARD_SOURCE_DIR;
-  for (const char* file :
-       {"/k8s/crds/rollguard.dev_guards.yaml", "/k8s/crds/rollguard.dev_rollbackrules.yaml",
-        "/tests/e2e/crds/routes.yaml"}) {
-    if (Status made = cluster_->CreateAll(testing::ReadFile(root + file)); !made) return made;
-  }
-  for (int i = 0; i < services; ++i) {
-    for (bool bad : {true, false}) {
-      Status made;
-      PollUntil([&] { return (made = AddService(StrCat(bad ? "bad-" : "good-", i), bad)).ok(); },
-                seconds(30), std::chrono::milliseconds(500));
-      if (!made) return made;
-    }
-  }
-  for (int i = 0; i < kReplicas; ++i) {
-    Replica& replica = replicas_.emplace_back();
-    replica.name = StrCat("agent-", i);
-    replica.wire = std::make_unique<testing::CutProxy>(kube_->api_port());
-    ::mkdir(DataDir(replica).c_str(), 0700);
-    replica.disk = ::mount("tmpfs", DataDir(replica).c_str(), "tmpfs", 0, "size=8m") == 0;
-    if (!StartReplica(replica)) return Error(ErrorCode::kUnavailable, "an agent did not start");
-  }
+  door_ = std::make_unique<testing::CutProxy>([this] { return Knock(); });
+  if (Status made = AddServices(services); !made) return made;
+  if (Status up = AddReplicas(); !up) return up;
   const bool owned = PollUntil(
       [&] {
         for (const std::string& holder : Holders()) {
@@ -152,9 +150,47 @@ Status Town::Start(int services) {
   return owned ? Status() : Status(Error(ErrorCode::kTimeout, StrCat("no owners\n", Logs())));
 }
 
-Status Town::AddService(const std::string& ns, bool bad) {
-  const std::string text = ReplaceAll(ReplaceAll(kService, "NS", ns), "PAUSE",
-                                      bad ? "{duration: 10m}" : "{duration: 1s}");
+Status Town::AddServices(int services) {
+  const std::string root = ROLLGUARD_SOURCE_DIR;
+  for (const char* file :
+       {"/k8s/crds/rollguard.dev_guards.yaml", "/k8s/crds/rollguard.dev_rollbackrules.yaml",
+        "/tests/e2e/crds/routes.yaml"}) {
+    if (Status made = cluster_->CreateAll(testing::ReadFile(root + file)); !made) return made;
+  }
+  std::vector<std::string> namespaces;
+  for (int i = 0; i < services; ++i) {
+    for (bool bad : {true, false}) {
+      namespaces.push_back(StrCat(bad ? "bad-" : "good-", i));
+      Status made;
+      PollUntil(
+          [&] { return (made = AddService(namespaces.back(), bad, !bad || i % 2 == 1)).ok(); },
+          seconds(30), std::chrono::milliseconds(500));
+      if (!made) return made;
+    }
+  }
+  return backstage_.Start(namespaces, door_->port(), "sesame");
+}
+
+Status Town::AddReplicas() {
+  dir_.Write("rules.yaml", kRules);
+  for (int i = 0; i < kReplicas; ++i) {
+    Replica& replica = replicas_.emplace_back();
+    replica.name = StrCat("agent-", i);
+    replica.api = std::make_unique<testing::CutProxy>(kube_->api_port());
+    replica.metrics = std::make_unique<testing::CutProxy>(backstage_.prometheus_port());
+    replica.history = std::make_unique<testing::CutProxy>(backstage_.postgres().port());
+    SetClock(replica, std::chrono::nanoseconds(0));
+    ::mkdir(DataDir(replica).c_str(), 0700);
+    replica.disk = ::mount("tmpfs", DataDir(replica).c_str(), "tmpfs", 0, "size=8m") == 0;
+    if (!StartReplica(replica)) return Error(ErrorCode::kUnavailable, "an agent did not start");
+  }
+  return {};
+}
+
+Status Town::AddService(const std::string& ns, bool bad, bool rules) {
+  std::string text = ReplaceAll(kService, "NS", ns);
+  text = ReplaceAll(text, "PAUSE", bad ? "{}" : "{duration: 1s}");
+  text = ReplaceAll(text, "RULES", rules ? "[errors]" : "[]");
   for (const Json& object : testing::ObjectsOf(text)) {
     auto made = cluster_->Create(object);
     if (!made && made.error().code != ErrorCode::kAlreadyExists) return made.error();
@@ -164,24 +200,56 @@ Status Town::AddService(const std::string& ns, bool bad) {
 
 bool Town::StartReplica(Replica& replica) {
   const std::string folder = dir_.path() + "/" + replica.name;
-  const std::string config = ReplaceAll(
-      ReplaceAll(ReplaceAll(kAgent, "NAME", replica.name), "LEASE", StrCat(kLease.count(), "s")),
-      "COUNT", StrCat(kShards));
-  const std::string kubeconfig =
+  const std::string database =
+      ReplaceAll(backstage_.database(), StrCat(":", backstage_.postgres().port(), "/"),
+                 StrCat(":", replica.history->port(), "/"));
+  std::string config = ReplaceAll(kAgent, "NAME", replica.name);
+  config = ReplaceAll(config, "LEASE", StrCat(kLease.count(), "s"));
+  config = ReplaceAll(config, "COUNT", StrCat(kShards));
+  config = ReplaceAll(config, "METRICS", StrCat(replica.metrics->port()));
+  config = ReplaceAll(config, "HISTORY", database);
+  config = ReplaceAll(config, "RULES", dir_.path() + "/rules.yaml");
+  std::string kubeconfig =
       ReplaceAll(testing::ReadFile(kube_->kubeconfig()), StrCat("127.0.0.1:", kube_->api_port()),
-                 StrCat("127.0.0.1:", replica.wire->port()));
+                 StrCat("127.0.0.1:", replica.api->port()));
+  kubeconfig = ReplaceAll(kubeconfig, testing::kAdminToken, replica.name + "-token");
   replica.agent = testing::AgentProcess::Start(
       {"--config", dir_.Write(replica.name + ".yaml", config), "--kubeconfig",
        dir_.Write(replica.name + ".kubeconfig", kubeconfig), "--data-dir", folder,
        "--webhook-token", dir_.Write("token", "sesame\n")},
-      folder + ".log");
+      folder + ".log", {{"LD_PRELOAD", CLOCK_JUMP}, {"CLOCK_JUMP_FILE", folder + ".clock"}});
+  SetReachable(replica, replica.agent != nullptr);
   return replica.agent != nullptr;
+}
+
+// In place: the agent has the file mapped.
+void Town::SetClock(const Replica& replica, std::chrono::nanoseconds off) const {
+  const int64_t value = off.count();
+  const std::string file = dir_.path() + "/" + replica.name + ".clock";
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;
+  (void)!::pwrite(fd, &value, sizeof value, 0);
+  ::close(fd);
+}
+
+void Town::SetReachable(const Replica& replica, bool reachable) {
+  const auto at = static_cast<size_t>(&replica - replicas_.data());
+  doors_[at] = reachable && replica.agent ? replica.agent->port() : 0;
+}
+
+// One after the other.
+int Town::Knock() {
+  for (size_t tries = 0; tries < doors_.size(); ++tries) {
+    if (const int port = doors_[knocks_++ % doors_.size()]; port != 0) return port;
+  }
+  return 0;
 }
 
 int Town::Revive() {
   int revived = 0;
   for (Replica& replica : replicas_) {
     if (replica.agent && replica.agent->process().Running()) continue;
+    SetReachable(replica, false);
     replica.agent.reset();
     ++revived;
     (void)StartReplica(replica);
@@ -252,6 +320,18 @@ std::string Town::Logs() const {
                   log.size() > kEnd ? log.substr(log.size() - kEnd) : log, "\n");
   }
   return all;
+}
+
+void Town::SaveLogs(const std::string& folder) const {
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  auto keep = [&](const std::string& file) {
+    const auto to = std::filesystem::path(folder) / std::filesystem::path(file).filename();
+    std::filesystem::copy_file(file, to, std::filesystem::copy_options::overwrite_existing,
+                               ignored);
+  };
+  for (const Replica& replica : replicas_) keep(dir_.path() + "/" + replica.name + ".log");
+  if (kube_) keep(kube_->audit_log());
 }
 
 }  // namespace rollguard::chaos

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three agents as processes, a real API server with its audit log, and services to release: what
-// the chaos of agents is made in. Each agent reaches the API server over a wire of its own.
+// Three agents as processes, a real API server with its audit log, what stands behind them
+// (backstage.h), and services to release: what the chaos of agents is made in. Each agent reaches
+// the API server, Prometheus and the database over wires of its own; Alertmanager reaches the
+// agents over one door, as a Service would give it, that leads to any agent that answers.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/net/curl_client.h"
+#include "tests/chaos/backstage.h"
 #include "tests/chaos/cut_proxy.h"
 #include "tests/e2e/support/blocking_cluster.h"
 #include "tests/e2e/support/fake_kubelet.h"
@@ -22,7 +27,7 @@ inline constexpr std::chrono::seconds kLease{3};
 
 struct Replica {
   std::string name;
-  std::unique_ptr<testing::CutProxy> wire;
+  std::unique_ptr<testing::CutProxy> api, metrics, history;  // its wires
   std::unique_ptr<testing::AgentProcess> agent;
   bool disk = false;  // its data folder is a small file system of its own
 };
@@ -36,12 +41,18 @@ class Town {
   Status Start(int services);
 
   std::vector<Replica>& replicas() { return replicas_; }
+  const std::vector<Replica>& replicas() const { return replicas_; }
   testing::RealCluster& kube() { return *kube_; }
   testing::BlockingCluster& cluster() { return *cluster_; }
-  const std::string& dir() const { return dir_.path(); }
+  Backstage& backstage() { return backstage_; }
+  const Backstage& backstage() const { return backstage_; }
   // Starts those that are not running, as a kubelet would. How many there were.
   int Revive();
   std::string DataDir(const Replica& replica) const { return dir_.path() + "/" + replica.name; }
+  // Its wall clock is off by so much.
+  void SetClock(const Replica& replica, std::chrono::nanoseconds off) const;
+  // Alertmanager's door leads there, or not.
+  void SetReachable(const Replica& replica, bool reachable);
 
   void SetImage(const std::string& ns, const std::string& image);
   Json StatusOf(const std::string& ns);
@@ -51,10 +62,15 @@ class Town {
   std::vector<std::string> Holders();
   // The end of every agent's log.
   std::string Logs() const;
+  // Keeps the agents' logs and the audit log in that folder.
+  void SaveLogs(const std::string& folder) const;
 
  private:
-  Status AddService(const std::string& ns, bool bad);
+  Status AddService(const std::string& ns, bool bad, bool rules);
+  Status AddServices(int services);
+  Status AddReplicas();
   bool StartReplica(Replica& replica);
+  int Knock();
 
   testing::TempDir dir_{"chaos"};
   testing::RealClock clock_;
@@ -62,6 +78,10 @@ class Town {
   std::unique_ptr<testing::BlockingCluster> cluster_;
   std::unique_ptr<net::CurlClient> http_;
   std::unique_ptr<testing::FakeKubelet> kubelet_;
+  Backstage backstage_;
+  std::array<std::atomic<int>, kReplicas> doors_{};  // an agent's port; 0: it does not answer
+  std::atomic<size_t> knocks_{0};
+  std::unique_ptr<testing::CutProxy> door_;
   std::vector<Replica> replicas_;
 };
 

@@ -72,11 +72,11 @@ std::string TheProgram() {
 }
 
 std::unique_ptr<AgentProcess> AgentProcess::Start(const std::vector<std::string>& flags,
-                                                  const std::string& log) {
+                                                  const std::string& log, const Environment& env) {
   std::vector<std::string> command = {TheProgram(), "run", "--listen", "127.0.0.1:0"};
   command.insert(command.end(), flags.begin(), flags.end());
   const size_t before = ReadFile(log).size();
-  auto process = Process::Start(command, {.log = log, .directory = "", .env = {}});
+  auto process = Process::Start(command, {.log = log, .directory = "", .env = env});
   if (!process.ok()) {
     std::fprintf(stderr, "%s\n", process.error().message.c_str());
     return nullptr;

@@ -26,10 +26,11 @@ std::string TheProgram();
 
 class AgentProcess {
  public:
+  using Environment = std::vector<std::pair<std::string, std::string>>;  // added to the test's own
   // `rollguard run` with these flags and --listen 127.0.0.1:0. Waits until it listens; nullptr with
   // the log on stderr when it ends instead. `log` is appended to.
   static std::unique_ptr<AgentProcess> Start(const std::vector<std::string>& flags,
-                                             const std::string& log);
+                                             const std::string& log, const Environment& env = {});
 
   // Until /health/ready says so.
   bool AwaitReady(std::chrono::milliseconds limit = std::chrono::seconds(30));

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/real_postgres.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <stdexcept>
 
 #include "agent/base/text.h"
-#include "tests/support/catch.h"
 #include "tests/support/free_port.h"
 
 namespace rollguard::testing {
@@ -27,6 +28,10 @@ std::string FindBin() {
   return found;
 }
 
+void Demand(bool well, const std::string& what, const std::string& said = {}) {
+  if (!well) throw std::runtime_error(StrCat("PostgreSQL: ", what, said.empty() ? "" : "\n", said));
+}
+
 }  // namespace
 
 // The server refuses to run as root; Debian's package brings the user `postgres`.
@@ -38,37 +43,38 @@ std::vector<std::string> RealPostgres::AsServerUser(std::vector<std::string> com
   return wrapped;
 }
 
-RealPostgres::RealPostgres() : bin_(FindBin()), port_(FreePort()) {
-  INFO("PostgreSQL's server must be installed (package postgresql)");
-  REQUIRE_FALSE(bin_.empty());
+RealPostgres::RealPostgres(const std::string& disk) : bin_(FindBin()), port_(FreePort()) {
+  Demand(!bin_.empty(), "the server must be installed (package postgresql)");
+  has_disk_ = !disk.empty() &&
+              ::mount("tmpfs", dir_.path().c_str(), "tmpfs", 0, StrCat("size=", disk).c_str()) == 0;
   ::chmod(dir_.path().c_str(), 0777);
   auto made = Run(AsServerUser({bin_ + "/initdb", "-D", dir_.path() + "/data", "-U", "rollguard",
                                 "--auth=trust", "--no-sync", "-E", "UTF8"}));
-  INFO(made.err);
-  REQUIRE(made.code == 0);
+  Demand(made.code == 0, "initdb failed", made.err);
   StartAgain();
 }
 
 RealPostgres::~RealPostgres() {
   if (server_) server_->Signal(SIGINT);  // fast shutdown: sessions are ended
   server_.reset();
+  if (has_disk_) (void)::umount2(dir_.path().c_str(), MNT_DETACH);
+}
+
+bool RealPostgres::Answers() const {
+  return Run({bin_ + "/pg_isready", "-h", "127.0.0.1", "-p", std::to_string(port_), "-q"}).code ==
+         0;
 }
 
 void RealPostgres::StartAgain() {
   auto started = Process::Start(
       AsServerUser({bin_ + "/postgres", "-D", dir_.path() + "/data", "-p", std::to_string(port_),
-                    "-h", "127.0.0.1", "-k", dir_.path(), "-c", "fsync=off"}),
+                    "-h", "127.0.0.1", "-k", dir_.path(), "-c", "fsync=off", "-c",
+                    "min_wal_size=32MB", "-c", "max_wal_size=64MB"}),
       {.log = dir_.path() + "/log", .directory = {}, .env = {}});
-  REQUIRE(started.ok());
+  Demand(started.ok(), started.ok() ? "" : started.error().message);
   server_ = std::move(*started);
-  bool ready = PollUntil(
-      [&] {
-        return Run({bin_ + "/pg_isready", "-h", "127.0.0.1", "-p", std::to_string(port_), "-q"})
-                   .code == 0;
-      },
-      std::chrono::seconds(60));
-  INFO(ReadFile(dir_.path() + "/log"));
-  REQUIRE(ready);
+  const bool ready = PollUntil([&] { return Answers(); }, std::chrono::seconds(60));
+  Demand(ready, "does not answer", ReadFile(dir_.path() + "/log"));
 }
 
 void RealPostgres::Kill() {
@@ -84,11 +90,23 @@ void RealPostgres::Kill() {
       std::chrono::seconds(20));
 }
 
+void RealPostgres::FillDisk() {
+  (void)Run({"dd", "if=/dev/zero", "of=" + dir_.path() + "/filler", "bs=1M", "count=4096"});
+}
+
+// A server that gave up on it meanwhile is started again.
+void RealPostgres::FreeDisk() {
+  std::error_code ignored;
+  fs::remove(dir_.path() + "/filler", ignored);
+  if (server_->Running()) return;
+  server_.reset();
+  StartAgain();
+}
+
 std::string RealPostgres::NewDatabase(const std::string& name) {
   auto made = Run({bin_ + "/createdb", "-h", "127.0.0.1", "-p", std::to_string(port_), "-U",
                    "rollguard", name});
-  INFO(made.err);
-  REQUIRE(made.code == 0);
+  Demand(made.code == 0, "createdb failed", made.err);
   return StrCat("postgres://rollguard@127.0.0.1:", port_, "/", name);
 }
 

@@ -85,8 +85,11 @@ Error RealCluster::Failed(const std::string& program, const std::string& why) co
 Status RealCluster::WriteFiles() {
   etcd_port_ = FreePort();
   api_port_ = FreePort();
-  dir_.Write("tokens.csv", StrCat(kAdminToken, ",admin,1,\"system:masters\"\n", kViewerToken, ",",
-                                  kViewerUser, ",2\n"));
+  std::string tokens =
+      StrCat(kAdminToken, ",admin,1,\"system:masters\"\n", kViewerToken, ",", kViewerUser, ",2\n");
+  for (int i = 0; i < kReplicaUsers; ++i)
+    tokens += StrCat("agent-", i, "-token,agent-", i, ",", 10 + i, ",\"system:masters\"\n");
+  dir_.Write("tokens.csv", tokens);
   if (Run({"openssl", "genrsa", "-out", File("sa.key"), "2048"}).code != 0 ||
       Run({"openssl", "rsa", "-in", File("sa.key"), "-pubout", "-out", File("sa.pub")}).code != 0) {
     return Error(ErrorCode::kUnavailable, "openssl could not make the service accounts' key");
@@ -138,6 +141,7 @@ Status RealCluster::StartApiServer() {
   if (!audit_policy_.empty()) {
     command.push_back("--audit-policy-file=" + dir_.Write("audit.yaml", audit_policy_));
     command.push_back("--audit-log-path=" + audit_log());
+    command.emplace_back("--audit-log-maxsize=100000");  // megabytes: one file
   }
   auto process =
       Process::Start(command, {.log = File("kube-apiserver.log"), .directory = "", .env = {}});

@@ -15,6 +15,8 @@ namespace rollguard::testing {
 inline constexpr const char* kAdminToken = "admin-token";    // system:masters
 inline constexpr const char* kViewerToken = "viewer-token";  // user "viewer", no rights
 inline constexpr const char* kViewerUser = "viewer";
+// Three more of system:masters, so that the audit log tells replicas apart: agent-0 to agent-2.
+inline constexpr int kReplicaUsers = 3;
 
 class RealCluster {
  public:
