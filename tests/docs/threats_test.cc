@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/security.md promises a test for each threat: each one that it names is there.
+// docs/security.md promises a test for each threat and each limit: each one that it names is there.
 #include <map>
 
 #include "agent/base/text.h"
@@ -31,45 +31,67 @@ std::string Joined(const std::string& source) {
   return out;
 }
 
-struct Row {
-  std::string number, threat, defence, file, name;
-};
-
-// | T1 | threat | defence | `tests/x_test.cc`: name |
-std::vector<Row> Threats(const std::string& page) {
-  std::vector<Row> rows;
-  for (std::string_view line : Split(page, '\n')) {
-    if (!line.starts_with("| T")) continue;
+// The cells of the rows of a table that begins with `first`, without the head of the table.
+std::vector<std::vector<std::string>> RowsOf(const std::string& page, std::string_view first) {
+  std::vector<std::vector<std::string>> rows;
+  const size_t at = page.find(first);
+  REQUIRE(at != std::string::npos);
+  const std::string table = page.substr(at, page.find("\n\n", at) - at);
+  for (std::string_view line : Split(table, '\n')) {
+    if (!line.starts_with("| ") || line.starts_with(first) || line.starts_with("| ---")) continue;
     std::vector<std::string> cells;
     for (std::string_view cell : Split(line, '|')) cells.emplace_back(Trim(cell));
     INFO(line);
-    REQUIRE(cells.size() == 6);
-    const std::string& test = cells[4];
-    const size_t end = test.find("`: ");
-    REQUIRE(end != std::string::npos);
-    rows.push_back({cells[1], cells[2], cells[3], test.substr(1, end - 1), test.substr(end + 3)});
+    REQUIRE(cells.size() == 6);  // with the two outside the table
+    rows.push_back({cells.begin() + 1, cells.end() - 1});
   }
   return rows;
 }
 
-TEST_CASE("every threat of docs/security.md has a defence and a test that exists") {
-  const std::vector<Row> rows = Threats(Read("docs/security.md"));
-  CHECK(rows.size() >= 50);
-  std::map<std::string, std::string> sources;
-  size_t number = 0;
-  for (const Row& row : rows) {
-    INFO(row.number << " " << row.file << ": " << row.name);
-    CHECK(row.number == StrCat("T", ++number));
-    CHECK_FALSE(row.threat.empty());
-    CHECK_FALSE(row.defence.empty());
-    if (!sources.contains(row.file)) sources[row.file] = Joined(Read(row.file));
-    CHECK_FALSE(sources[row.file].empty());
-    const size_t at = sources[row.file].find(StrCat("\"", row.name, "\""));
+// `tests/x_test.cc`: the name of one of its cases.
+class Cases {
+ public:
+  void Check(const std::string& cell) {
+    const size_t end = cell.find("`: ");
+    REQUIRE(end != std::string::npos);
+    const std::string file = cell.substr(1, end - 1), name = cell.substr(end + 3);
+    if (!sources_.contains(file)) sources_[file] = Joined(Read(file));
+    const std::string& source = sources_[file];
+    CHECK_FALSE(source.empty());
+    const size_t at = source.find(StrCat("\"", name, "\""));
     REQUIRE(at != std::string::npos);
     // It is the name of a case, not some other text.
-    const size_t before = sources[row.file].rfind("TEST_CASE", at);
+    const size_t before = source.rfind("TEST_CASE", at);
     REQUIRE(before != std::string::npos);
-    CHECK(sources[row.file].substr(before, at - before).find('{') == std::string::npos);
+    CHECK(source.substr(before, at - before).find('{') == std::string::npos);
+  }
+
+ private:
+  std::map<std::string, std::string> sources_;
+};
+
+TEST_CASE("every threat of docs/security.md has a defence and a test that exists") {
+  const auto rows = RowsOf(Read("docs/security.md"), "| | threat | defence | test |");
+  CHECK(rows.size() >= 50);
+  Cases cases;
+  size_t number = 0;
+  for (const std::vector<std::string>& row : rows) {
+    INFO(row[0] << " " << row[3]);
+    CHECK(row[0] == StrCat("T", ++number));
+    CHECK_FALSE(row[1].empty());
+    CHECK_FALSE(row[2].empty());
+    cases.Check(row[3]);
+  }
+}
+
+TEST_CASE("every limit of docs/security.md has a test that exists") {
+  const auto rows = RowsOf(Read("docs/security.md"), "| what | limit | set by | test |");
+  CHECK(rows.size() >= 19);
+  Cases cases;
+  for (const std::vector<std::string>& row : rows) {
+    INFO(row[0] << " " << row[3]);
+    CHECK_FALSE(row[1].empty());
+    cases.Check(row[3]);
   }
 }
 

@@ -4,12 +4,14 @@
 //
 // tests/golden/status/v0.1.json holds a status of version 0.1 in every phase, with every member
 // set. It is never rewritten: later versions must read it. A version that adds members adds a file
-// of its own beside it (UPDATE_GOLDEN=1 makes it when it is missing).
+// of its own beside it (UPDATE_GOLDEN=1 makes it when it is missing) and a line to kWritten.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 
+#include "agent/base/hash.h"
 #include "agent/base/json_patch.h"
 #include "agent/base/text.h"
 #include "agent/release/state.h"
@@ -25,6 +27,14 @@ constexpr const char* kPhases[] = {"Adopting",    "Idle",   "Pending",   "Prepar
                                    "Progressing", "Baking", "Promoting", "RollingBack",
                                    "Verifying",   "Held"};
 constexpr size_t kMostBytes = 100U << 10;
+
+// The versions whose statuses are kept, and the digests of what they wrote.
+struct Written {
+  const char* version;
+  const char* digest;
+};
+constexpr Written kWritten[] = {
+    {"v0.1", "b718751eb8abae04e6f10b9c62a20c11ee806ea16a9aee0affcd5c60a026b19e"}};
 
 Time At(int64_t minute) { return FromUnixMillis(1'767'225'600'000) + minutes(minute); }
 
@@ -135,8 +145,17 @@ GuardState FullState(Phase phase) {
   return s;
 }
 
-Json Golden() {
-  const std::string path = StrCat(ROLLGUARD_SOURCE_DIR, "/tests/golden/status/v0.1.json");
+std::string GoldenPath(const Written& written) {
+  return StrCat(ROLLGUARD_SOURCE_DIR, "/tests/golden/status/", written.version, ".json");
+}
+
+std::string Text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Json Golden(const Written& written = kWritten[0]) {
+  const std::string path = GoldenPath(written);
   if (std::getenv("UPDATE_GOLDEN") != nullptr && !std::filesystem::exists(path)) {
     Json all = Json::Obj();
     for (size_t i = 0; i < std::size(kPhases); ++i)
@@ -144,8 +163,7 @@ Json Golden() {
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     std::ofstream(path) << all.Dump(1) << "\n";
   }
-  std::ifstream file(path);
-  auto parsed = ParseJson(std::string(std::istreambuf_iterator<char>(file), {}));
+  auto parsed = ParseJson(Text(path));
   REQUIRE(parsed.ok());
   return *parsed;
 }
@@ -168,21 +186,37 @@ void EachMissing(const Json& whole, const Json& part, const std::string& at,
     EachMissing(whole, part.items()[i], StrCat(at, "/", i), visit);
 }
 
+TEST_CASE("what a version wrote is never rewritten") {
+  std::vector<std::string> kept;
+  for (const Written& written : kWritten) {
+    INFO(written.version);
+    CHECK(Sha256Hex(Text(GoldenPath(written))) == written.digest);
+    kept.push_back(std::filesystem::path(GoldenPath(written)).filename());
+  }
+  for (const auto& file :
+       std::filesystem::directory_iterator(StrCat(ROLLGUARD_SOURCE_DIR, "/tests/golden/status"))) {
+    INFO(file.path());
+    CHECK(std::count(kept.begin(), kept.end(), file.path().filename()) == 1);
+  }
+}
+
 TEST_CASE("a status of the first format is read whole, in every phase") {
-  const Json golden = Golden();
-  CHECK(golden.size() == std::size(kPhases));
-  for (const char* phase : kPhases) {
-    INFO(phase);
-    const Json& stored = golden.At(phase);
-    auto state = StateFromJson(stored);
-    REQUIRE(state.ok());
-    CHECK(ToString(state->phase) == std::string(phase));
-    // Written again nothing of it has changed or gone; members may have come.
-    Json again = ToJson(*state);
-    Json patch = MakeMergePatch(again, stored);
-    INFO(patch.Dump());
-    for (const auto& [key, value] : patch.members()) CHECK(value.is_null());
-    CHECK(again.Dump().size() < kMostBytes);
+  for (const Written& written : kWritten) {
+    const Json golden = Golden(written);
+    CHECK(golden.size() == std::size(kPhases));
+    for (const char* phase : kPhases) {
+      INFO(written.version << " " << phase);
+      const Json& stored = golden.At(phase);
+      auto state = StateFromJson(stored);
+      REQUIRE(state.ok());
+      CHECK(ToString(state->phase) == std::string(phase));
+      // Written again nothing of it has changed or gone; members may have come.
+      Json again = ToJson(*state);
+      Json patch = MakeMergePatch(again, stored);
+      INFO(patch.Dump());
+      for (const auto& [key, value] : patch.members()) CHECK(value.is_null());
+      CHECK(again.Dump().size() < kMostBytes);
+    }
   }
 }
 
