@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // ./dev chaos soak: a thousand guards release over and over under virtual time, with every strategy
-// and router; good versions and bad ones. What must not grow is measured every ten virtual minutes:
-// memory, metric series, status objects, the history's database.
+// and router; good versions and bad ones. What must not grow is measured every five virtual
+// minutes: memory, metric series, status objects, the history's database.
 //
 //   chaos_soak --seconds 60 --guards 1000 --seed 1
 //
-// The first virtual hours are left out of the judgement: until then the history fills up to its
+// The first virtual hour is left out of the judgement: until then the history fills up to its
 // retention. A run that is too short to judge says so.
 #include <malloc.h>
 #include <unistd.h>
@@ -38,9 +38,10 @@ using std::chrono::hours;
 using RealClock = std::chrono::steady_clock;
 
 constexpr Duration kTick = seconds(5);
-constexpr Duration kSampleEvery = minutes(10);
-constexpr Duration kRetention = hours(1);
-constexpr Duration kWarmUp = hours(2);    // retention, and as much again for what it leaves behind
+constexpr Duration kSampleEvery = minutes(5);
+constexpr Duration kRetention = minutes(30);
+constexpr Duration kWarmUp = hours(1);  // retention, and as much again for what it leaves behind
+constexpr size_t kFewestSamples = 4;
 constexpr Duration kStuck = minutes(20);  // then the next version comes all the same
 constexpr double kBadShare = 0.004;
 constexpr size_t kMaxStatus = 100U << 10;
@@ -380,9 +381,10 @@ bool Soak::Judge() const {
   if (watcher_.largest > kMaxStatus) wrong.emplace_back("a status is too large");
   if (history_lost_) wrong.emplace_back("the history did not keep up");
   const std::vector<Sample> judged = Judged();
-  if (judged.size() < 4) {
-    std::printf("too short to judge growth: %.1f virtual hours are needed, these were %.1f\n",
-                std::chrono::duration<double, std::ratio<3600>>(kWarmUp).count() + 0.7,
+  if (judged.size() < kFewestSamples) {
+    constexpr Duration kNeeded = kWarmUp + kFewestSamples * kSampleEvery;
+    std::printf("too short to judge growth: %.2f virtual hours are needed, these were %.2f\n",
+                std::chrono::duration<double, std::ratio<3600>>(kNeeded).count(),
                 samples_.empty() ? 0.0 : samples_.back().hour);
   } else {
     const double heap = Slope(judged, &Sample::heap_mib);
