@@ -5,8 +5,8 @@
 //
 //   chaos_soak --seconds 60 --guards 1000 --seed 1
 //
-// The first virtual hour is left out of the judgement: until then the history fills up to its
-// retention. A run that is too short to judge says so.
+// The first 40 virtual minutes are left out of the judgement: until then the history fills up to
+// its retention. A run that is too short to judge says so.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -34,13 +34,12 @@
 namespace rollguard::simulation {
 namespace {
 
-using std::chrono::hours;
 using RealClock = std::chrono::steady_clock;
 
 constexpr Duration kTick = seconds(5);
 constexpr Duration kSampleEvery = minutes(5);
-constexpr Duration kRetention = minutes(30);
-constexpr Duration kWarmUp = hours(1);  // retention, and as much again for what it leaves behind
+constexpr Duration kRetention = minutes(20);
+constexpr Duration kWarmUp = minutes(40);  // retention, and as much again for what it leaves behind
 constexpr size_t kFewestSamples = 4;
 constexpr Duration kStuck = minutes(20);  // then the next version comes all the same
 constexpr double kBadShare = 0.004;
@@ -382,7 +381,7 @@ bool Soak::Judge() const {
   if (history_lost_) wrong.emplace_back("the history did not keep up");
   const std::vector<Sample> judged = Judged();
   if (judged.size() < kFewestSamples) {
-    constexpr Duration kNeeded = kWarmUp + kFewestSamples * kSampleEvery;
+    const Duration kNeeded = kWarmUp + kFewestSamples * kSampleEvery;
     std::printf("too short to judge growth: %.2f virtual hours are needed, these were %.2f\n",
                 std::chrono::duration<double, std::ratio<3600>>(kNeeded).count(),
                 samples_.empty() ? 0.0 : samples_.back().hour);
