@@ -30,6 +30,20 @@ Json Capabilities(const std::string& profile) {
   return Json::Obj({{"capabilities", Json::Obj({{"alwaysMatch", std::move(always)}})}});
 }
 
+// What the driver refused, and whether it may do it a moment later.
+class Refused : public std::runtime_error {
+ public:
+  Refused(std::string code, const std::string& message)
+      : std::runtime_error(message), code_(std::move(code)) {}
+  bool MayPass() const {
+    return code_ == "stale element reference" || code_ == "no such element" ||
+           code_ == "element click intercepted" || code_ == "element not interactable";
+  }
+
+ private:
+  std::string code_;
+};
+
 }  // namespace
 
 struct Browser::Http {
@@ -78,7 +92,8 @@ Json Browser::Call(const std::string& method, const std::string& path, const Jso
   auto json = ParseJson(answer->body, {.allow_duplicate_keys = true});
   if (!json.ok()) throw std::runtime_error(StrCat("chromedriver says ", answer->body));
   if (answer->status >= 400)
-    throw std::runtime_error(StrCat(at, ": ", json->At("value", "message").Str()));
+    throw Refused(json->At("value", "error").Str(),
+                  StrCat(at, ": ", json->At("value", "message").Str()));
   return json->At("value");
 }
 
@@ -102,20 +117,37 @@ bool Browser::Await(const std::string& body, int seconds) {
                    std::chrono::milliseconds(100));
 }
 
-std::string Browser::Element(const std::string& css) {
-  Json found = Call("POST", "/element", Json::Obj({{"using", "css selector"}, {"value", css}}));
-  return StrCat("/element/", found.At(kElementKey).Str());
+// The page draws itself anew whenever something happens, so what was found may be gone when it is
+// touched: then it is looked for again. A refused click or text has had no effect.
+Json Browser::OnElement(const std::string& css, const std::string& method, const std::string& verb,
+                        const Json& body) {
+  Json answer;
+  std::string refusal;
+  const bool done = PollUntil(
+      [&] {
+        try {
+          Json found =
+              Call("POST", "/element", Json::Obj({{"using", "css selector"}, {"value", css}}));
+          answer = Call(method, StrCat("/element/", found.At(kElementKey).Str(), verb), body);
+          return true;
+        } catch (const Refused& refused) {
+          if (!refused.MayPass()) throw;
+          refusal = refused.what();
+          return false;
+        }
+      },
+      std::chrono::seconds(10));
+  if (!done) throw std::runtime_error(refusal);
+  return answer;
 }
 
-void Browser::Click(const std::string& css) { Call("POST", StrCat(Element(css), "/click")); }
+void Browser::Click(const std::string& css) { OnElement(css, "POST", "/click"); }
 
 void Browser::Type(const std::string& css, const std::string& text) {
-  Call("POST", StrCat(Element(css), "/value"), Json::Obj({{"text", text}}));
+  OnElement(css, "POST", "/value", Json::Obj({{"text", text}}));
 }
 
-std::string Browser::Text(const std::string& css) {
-  return Call("GET", StrCat(Element(css), "/text")).Str();
-}
+std::string Browser::Text(const std::string& css) { return OnElement(css, "GET", "/text").Str(); }
 
 void Browser::Press(const std::string& key) {
   Json strokes = Json::Arr({Json::Obj({{"type", "keyDown"}, {"value", key}}),

@@ -28,7 +28,7 @@ class Browser {
   // Asks until the body returns something true; false when `seconds` are over.
   bool Await(const std::string& body, int seconds = 20);
 
-  // Of the first element that fits the CSS selector.
+  // Of the first element that fits the CSS selector, as soon as there is one.
   void Click(const std::string& css);
   void Type(const std::string& css, const std::string& text);
   std::string Text(const std::string& css);
@@ -43,7 +43,8 @@ class Browser {
  private:
   struct Http;
   Json Call(const std::string& method, const std::string& path, const Json& body = {});
-  std::string Element(const std::string& css);
+  Json OnElement(const std::string& css, const std::string& method, const std::string& verb,
+                 const Json& body = {});
 
   TempDir folder_;
   std::unique_ptr<Process> driver_;
