@@ -6,6 +6,7 @@
 
 #include <simdjson.h>
 
+#include <cstdlib>
 #include <unordered_set>
 
 #include "agent/base/text.h"
@@ -71,12 +72,16 @@ struct Walk {
 
   template <class V>
   simdjson::error_code Number(V& value, Json& out) {
+    std::string_view token;
+    if (auto error = simdjson::simdjson_result<std::string_view>(value.raw_json_token()).get(token))
+      return error;
     od::number number;
     if (auto error = value.get_number().get(number)) return error;
     if (number.is_int64()) {
       out = Json(number.get_int64());
     } else {
-      out = Json(number.as_double());
+      // Of more than 19 digits simdjson's last bit may be another than strtod's.
+      out = Json(std::strtod(std::string(token).c_str(), nullptr));
     }
     return simdjson::SUCCESS;
   }

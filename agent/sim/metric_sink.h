@@ -21,7 +21,7 @@ class MetricSink {
   virtual SeriesRef Series(const MetricLabels& labels) = 0;
   // Times never go back within a series.
   virtual void Append(SeriesRef series, Time when, double value) = 0;
-  // The series ended (its pod is gone): a stale marker.
+  // The series ended (its pod is gone): a stale marker. The reference is good for nothing more.
   virtual void End(SeriesRef series, Time when) = 0;
 };
 

@@ -13,8 +13,15 @@ SimMetrics::~SimMetrics() = default;
 
 SeriesRef SimMetrics::Series(const MetricLabels& labels) {
   std::vector<std::pair<std::string_view, std::string_view>> pairs(labels.begin(), labels.end());
-  labels_.push_back(promql::Labels::FromPairs(std::move(pairs)));
-  return labels_.size() - 1;
+  promql::Labels made = promql::Labels::FromPairs(std::move(pairs));
+  if (ended_.empty()) {
+    labels_.push_back(std::move(made));
+    return labels_.size() - 1;
+  }
+  const SeriesRef series = ended_.back();
+  ended_.pop_back();
+  labels_[series] = std::move(made);
+  return series;
 }
 
 void SimMetrics::Append(SeriesRef series, Time when, double value) {
@@ -26,6 +33,8 @@ void SimMetrics::Append(SeriesRef series, Time when, double value) {
 
 void SimMetrics::End(SeriesRef series, Time when) {
   (void)store_.Append(labels_[series], ToUnixMillis(when), promql::StaleMarker());
+  labels_[series] = {};
+  ended_.push_back(series);
 }
 
 Expected<MetricAnswer> SimMetrics::Evaluate(const MetricQuery& query) const {

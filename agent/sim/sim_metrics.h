@@ -48,6 +48,7 @@ class SimMetrics final : public MetricSink, public MetricsSource {
   Mood mood_ = Mood::kWell;
   promql::MemoryStore store_;
   std::vector<promql::Labels> labels_;  // by reference
+  std::vector<SeriesRef> ended_;        // references to give out again
   Time cleaned_{};
   uint64_t queries_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -88,7 +88,12 @@ void Store::Index(const ObjectKey& key, const Json* before, const Json* after) {
   const Json& was = before != nullptr ? Meta(*before).At("ownerReferences") : none;
   const Json& is = after != nullptr ? Meta(*after).At("ownerReferences") : none;
   if (!(was == is)) {
-    for (const Json& owner : was.items()) std::erase(dependents_[owner.At("uid").Str()], key);
+    for (const Json& owner : was.items()) {
+      auto dependents = dependents_.find(owner.At("uid").Str());
+      if (dependents == dependents_.end()) continue;
+      std::erase(dependents->second, key);
+      if (dependents->second.empty()) dependents_.erase(dependents);
+    }
     for (const Json& owner : is.items()) dependents_[owner.At("uid").Str()].push_back(key);
   }
   if (before != nullptr && after == nullptr) by_uid_.erase(std::string(UidOf(*before)));

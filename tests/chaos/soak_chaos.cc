@@ -198,6 +198,13 @@ bool Soak::Load(const Json& object, const std::string& ns) {
   return loaded.ok();
 }
 
+// The cluster keeps ten old revisions of a workload unless told otherwise: it would go on growing
+// through ten releases.
+Json FewRevisions(Json workload) {
+  workload["spec"].Set("revisionHistoryLimit", 2);
+  return workload;
+}
+
 bool Soak::AddService(size_t number) {
   Service service;
   service.setup = &Setups()[number % Setups().size()];
@@ -211,8 +218,9 @@ bool Soak::AddService(size_t number) {
     auto object = ParseJson(text);
     if (!object || !Load(*object, service.ns)) return false;
   }
-  if (!Load(WorkloadOf(setup, kApp, 2), service.ns)) return false;
-  if (setup.second && !Load(WorkloadOf(setup, "checkout-b", 0), service.ns)) return false;
+  if (!Load(FewRevisions(WorkloadOf(setup, kApp, 2)), service.ns)) return false;
+  if (setup.second && !Load(FewRevisions(WorkloadOf(setup, "checkout-b", 0)), service.ns))
+    return false;
 
   Plan plan;
   plan.setup = &setup;
@@ -333,6 +341,12 @@ void Soak::Measure() {
   s.page_mib = Mib(page.size());
   s.status = watcher_.largest;
   s.releases = watcher_.promoted + watcher_.rolled_back;
+  std::string kinds;
+  for (const sim::TypeInfo* type : world_.api().types().All()) {
+    const size_t count = world_.api().store().Count(type->id);
+    s.objects += count;
+    if (count > options_.guards) kinds += StrCat(" ", type->type.plural, " ", count);
+  }
   s.heap_mib = Mib(mallinfo2().uordblks);
   s.rss_mib = Rss();
   for (const auto& file : std::filesystem::directory_iterator(options_.folder))
@@ -340,9 +354,10 @@ void Soak::Measure() {
   samples_.push_back(s);
   std::printf("%5.2f h  releases %7" PRIu64
               "  heap %7.1f MiB  rss %7.1f  series %6zu  status %5.1f "
-              "KiB  database %7.1f MiB\n",
+              "KiB  objects %6zu  database %7.1f MiB\n",
               s.hour, s.releases, s.heap_mib, s.rss_mib, s.series,
-              static_cast<double>(s.status) / 1024, s.database_mib);
+              static_cast<double>(s.status) / 1024, s.objects, s.database_mib);
+  std::printf("        objects:%s\n", kinds.c_str());
   std::fflush(stdout);
 }
 

@@ -18,11 +18,13 @@ TEST_CASE("every kind of value is read as ParseJson reads it") {
   for (const char* text :
        {R"({"a":1,"b":-2.5,"c":"x\n\u00e4\"","d":[],"e":{},"f":[1,[2,{"g":null}]],"h":true})",
         R"({"big":9223372036854775807,"huge":18446744073709551615,"tiny":1e-300,"z":-0.0})",
-        R"([1,"a",false,null])", R"("text")", "12", "-1.5", "true", "false", "null", "[]", "{}",
-        " { \"a\" : [ ] } "}) {
+        "6611111111111111111111111.11116", "[6611111111111111111111111.11116 ]",
+        "{\"a\":-0.12345678901234567890123456789e-3}", R"([1,"a",false,null])", R"("text")", "12",
+        "-1.5", "true", "false", "null", "[]", "{}", " { \"a\" : [ ] } "}) {
     INFO(text);
     Expected<Json> got = Decode(text);
     REQUIRE(got.ok());
+    CHECK(*got == *ParseJson(text));
     CHECK(got->Dump() == ParseJson(text)->Dump());
   }
 }
