@@ -2,6 +2,7 @@
 // Recursive descent with a depth bound; every byte is looked at once. Duplicate keys are found by
 // sorting pointers for large objects, so that a hostile object costs n log n.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "agent/base/json.h"
@@ -253,7 +254,9 @@ class Parser {
         return true;
       }
     }
-    out = Json(std::strtod(std::string(token).c_str(), nullptr));
+    const double value = std::strtod(std::string(token).c_str(), nullptr);
+    if (!std::isfinite(value)) return Fail("a number is too large");
+    out = Json(value);
     return true;
   }
 

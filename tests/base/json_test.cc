@@ -26,7 +26,7 @@ TEST_CASE("JSON: what is not JSON is refused with its place", "[base][json]") {
        {"",      "{",        "[1,]",     "{\"a\":1,}",  "01",    "1.",
         "nul",   "\"a",      "\"\\x\"",  "\"\\ud800\"", "1 2",   "{\"a\":1,\"a\":2}",
         "{a:1}", "\"\x01\"", "\"\xff\"", "'a'",         "[1 2]", "+1",
-        ".5",    "1e"}) {
+        ".5",    "1e",       "1e309",    "-9e99999"}) {
     INFO(text);
     CHECK_FALSE(ParseJson(text).ok());
   }
