@@ -21,6 +21,11 @@ std::string WorkloadKey(std::string_view ns, std::string_view name) {
 
 bool IsGuardKind(const ResourceType& type) { return type == kube::resources::Guards(); }
 
+// Not another one of the same name, made after it was deleted.
+bool IsSame(const Json& guard, const Json& other) {
+  return guard.At("metadata", "uid") == other.At("metadata", "uid");
+}
+
 // A ReplicaSet's name without its hash: the Deployment's.
 std::string WithoutHash(const std::string& name) { return name.substr(0, name.rfind('-')); }
 
@@ -116,13 +121,20 @@ void Controller::OnGuard(const Json& object) {
     OnGuardGone(id);
     return;
   }
+  if (auto known = slots_.find(id);
+      known != slots_.end() && !IsSame(known->second->object, object)) {
+    const std::string& then = known->second->resource_version;
+    if (IsAsNew(then, object.At("metadata", "resourceVersion").Str())) return;  // of the former one
+    OnGuardGone(id);  // what it was doing is not the new one's
+  }
   SlotPtr& slot = slots_[id];
   bool is_new = slot == nullptr;
   if (is_new) {
     slot = std::make_shared<Slot>();
+    slot->id = id;
     slot->mine = parts_.ownership == nullptr || parts_.ownership->Mine(id);
+    if (!slot->mine) AskOnceMore(slot);
   }
-  slot->id = id;
   slot->ns = ns;
   slot->name = name;
   const std::string version = object.At("metadata", "resourceVersion").Str();

@@ -121,6 +121,7 @@ class Controller {
   void TouchDependents(const ResourceType& type, const Json& object);
 
   // Which guards are ours (tenure.cc).
+  void AskOnceMore(const SlotPtr& slot);
   void Take(const SlotPtr& slot);
   void LetGo(const SlotPtr& slot);
   void Leave(const SlotPtr& slot);

@@ -51,7 +51,11 @@ Json GuardObject(const Json& object, const std::string& resolved_spec) {
 
 void Controller::Look(const SlotPtr& slot) {
   if (slot->gone || slot->busy || slot->guard == nullptr || !slot->mine) return;
-  if (parts_.ownership != nullptr && !parts_.ownership->Mine(slot->id)) return;
+  if (parts_.ownership != nullptr && !parts_.ownership->Mine(slot->id)) {
+    // Nobody tells of a lease that ran out for a moment and was renewed.
+    Schedule(slot, kIdleLook);
+    return;
+  }
   // The answer to a write of ours may have brought a newer spec than the watch.
   if (slot->object.At("metadata", "generation").IntOr(0) != slot->parsed_generation) {
     Parse(*slot, slot->object);
@@ -245,20 +249,23 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
     request.ns = slot->ns;
     request.name = slot->name;
     slot->busy = true;
-    ports_.cluster->Call(std::move(request),
-                         [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
-                           if (alive.expired()) return;
-                           slot->busy = false;
-                           if (object) {
-                             slot->resource_version =
-                                 object->At("metadata", "resourceVersion").Str();
-                             slot->object = *object;
-                             slot->status = object->At("status");
-                             slot->state.reset();
-                             Parse(*slot, *object);
-                           }
-                           Schedule(slot, kConflictRetry);
-                         });
+    ports_.cluster->Call(std::move(request), [this, slot, alive = std::weak_ptr(alive_)](
+                                                 const Expected<Json>& object) {
+      if (alive.expired()) return;
+      slot->busy = false;
+      if (object && !(object->At("metadata", "uid") == slot->object.At("metadata", "uid"))) {
+        if (!slot->gone) OnGuard(*object);
+        return;
+      }
+      if (object) {
+        slot->resource_version = object->At("metadata", "resourceVersion").Str();
+        slot->object = *object;
+        slot->status = object->At("status");
+        slot->state.reset();
+        Parse(*slot, *object);
+      }
+      Schedule(slot, kConflictRetry);
+    });
     return;
   }
   int doublings = std::min(slot->failures++, kMaxDoublings);

@@ -13,6 +13,7 @@ namespace {
 // What the former owner wrote last may still be on its way through our watches.
 constexpr Duration kSettle{250};
 constexpr Duration kAskEpoch{100};
+constexpr Duration kAskOwnership{1000};
 
 }  // namespace
 
@@ -26,6 +27,14 @@ void Controller::OwnershipChanged() {
       LetGo(slot);
     }
   }
+}
+
+// A guard that came while our lease had run out for a moment: of its renewal nobody tells.
+void Controller::AskOnceMore(const SlotPtr& slot) {
+  ports_.timers->After(kAskOwnership, [this, slot, alive = std::weak_ptr(alive_)] {
+    if (alive.expired() || slot->gone || slot->mine) return;
+    if (parts_.ownership->Mine(slot->id)) Take(slot);
+  });
 }
 
 bool Controller::Busy(const std::function<bool(const std::string&)>& which) const {

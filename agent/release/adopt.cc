@@ -10,6 +10,7 @@ namespace rollguard::release {
 namespace {
 
 constexpr int64_t kMaxPauseConflicts = 3;
+constexpr Duration kSeenLate = std::chrono::minutes(2);
 
 // What runs in production now: the rolled out template, or, with a held target whose template has
 // moved on already, the revision that has the pods.
@@ -23,14 +24,6 @@ std::string StableNow(const WorkloadView& w) {
   return most != nullptr ? most->revision : std::string();
 }
 
-// Pods of a revision that is not stable, in the target at rest: they slipped in while nobody held
-// it, or took the place of one that died (a DaemonSet's).
-bool HasStrays(const Context& c) {
-  return std::any_of(
-      c.obs.target.revisions.begin(), c.obs.target.revisions.end(),
-      [&](const RevisionView& r) { return r.revision != c.state().stable && r.replicas > 0; });
-}
-
 // False while the hold is on its way.
 bool EnsureHeld(Context& c) {
   const WorkloadView& w = c.obs.target;
@@ -41,7 +34,7 @@ bool EnsureHeld(Context& c) {
   }
   if (!c.plan.hold || w.held || c.state().released || c.observing()) return true;
   // Pods of another revision still run: Kubernetes replaces them by stable's before it is held.
-  if (w.revision == c.state().stable && HasStrays(c)) {
+  if (w.revision == c.state().stable && HasStrays(c, c.state().stable)) {
     c.Wait("the target rolls back to the stable revision");
     return false;
   }
@@ -80,6 +73,15 @@ bool InWindow(const Context& c, const std::string& revision) {
   return false;
 }
 
+// When its pods began to come, where nobody held them back: it may be seen late, and what fires
+// about it was not firing before. A revision that was there once has an older object.
+Time Began(const Context& c, const std::string& revision, bool unheld) {
+  const RevisionView* found = unheld ? c.obs.target.Find(revision) : nullptr;
+  if (found == nullptr || found->object == nullptr) return c.obs.now;
+  auto made = ParseRfc3339(found->object->At("metadata", "creationTimestamp").Str());
+  return made && *made < c.obs.now && c.obs.now - *made < kSeenLate ? *made : c.obs.now;
+}
+
 void Open(Context& c, const std::string& revision, bool bypass) {
   ReleaseState rel;
   rel.id = ShortHash(
@@ -87,7 +89,7 @@ void Open(Context& c, const std::string& revision, bool bypass) {
   rel.candidate = revision;
   rel.stable = c.state().stable;
   rel.actor = "rollguard";
-  rel.started = c.obs.now;
+  rel.started = Began(c, revision, bypass || !c.plan.hold);
   rel.base_replicas = c.stable().replicas;
   rel.restarts_base = c.obs.candidate_pods.restarts;
   rel.fast = InWindow(c, revision);
@@ -139,6 +141,24 @@ bool Quarantined(Context& c, const std::string& revision) {
                  StrCat("revision ", revision, " was rejected: ", rejected->reason));
   c.Wait(StrCat("revision ", revision, " is quarantined; `retry` lets it out"));
   if (c.state().phase == Phase::kPending) c.Enter(Phase::kIdle);
+  return true;
+}
+
+// A person went back to an earlier revision and its template did not get into the target.
+bool PutAsked(Context& c) {
+  const std::string asked = c.state().retry;
+  if (c.tracks.roles_swap || c.observing() || !WayBack(c, asked)) return false;
+  for (const Action& action : c.out().actions) {
+    if (ChangesCluster(action)) return true;  // it is on its way
+  }
+  if (c.state().Quarantined(c.state().stable, c.obs.now) == nullptr) return false;
+  const RevisionView* found = c.obs.target.Find(asked);
+  if (asked == c.state().stable || found == nullptr || !TemplateOf(*found).is_object()) {
+    c.Edit().retry.clear();
+    return false;
+  }
+  PutTemplate(c, TemplateOf(*found), c.plan.hold, StrCat("back to revision ", asked));
+  c.Wait(StrCat("back to revision ", asked));
   return true;
 }
 
@@ -219,7 +239,9 @@ void Rest(Context& c) {
     if (RemoveCandidate(c) == Progress::kWaiting) return;
   }
   if (!news) {
-    if (c.plan.hold && w.held && !c.tracks.roles_swap && !c.observing() && HasStrays(c)) {
+    if (PutAsked(c)) return;
+    if (c.plan.hold && w.held && !c.tracks.roles_swap && !c.observing() &&
+        HasStrays(c, c.state().stable)) {
       Unhold(c, "pods of another revision give way to stable's");
       c.Wait("the target rolls back to the stable revision");
       return;

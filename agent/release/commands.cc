@@ -32,9 +32,23 @@ void Unpause(Context& c) {
   rel.resumed_at = c.obs.now;
 }
 
+// What fires already keeps a release from starting; it may be the very release that mends it.
+Answer DoStart(Context& c, const Command& command) {
+  c.Edit().retry = c.state().seen;
+  c.Decide(Verdict::kResume,
+           StrCat("revision ", c.state().seen, " may begin whatever fires already or is not seen",
+                  Because(command)),
+           command.actor)
+      .revision = c.state().seen;
+  return Yes("it begins unless something other than alerts stands in its way");
+}
+
 Answer DoPromote(Context& c, const Command& command) {
-  if (!c.active()) return No(kNothing);
   const Phase phase = c.state().phase;
+  if (phase == Phase::kPending && c.plan.kind != Plan::Kind::kExternal) return DoStart(c, command);
+  if (!c.active()) return No(kNothing);
+  if (phase == Phase::kPreparing && !c.rel().paused && !command.full)
+    return No("its steps have not begun; `promote --full` leaves them out");
   if (phase == Phase::kRollingBack || phase == Phase::kVerifying) {
     return No("it is being rolled back; `retry` releases the revision again");
   }
@@ -187,6 +201,12 @@ Answer DoReject(Context& c, const Command& command) {
 }
 
 Answer DoSkip(Context& c, const Command& command) {
+  if (const std::string hook = c.active() ? FailedHook(c) : std::string(); !hook.empty()) {
+    c.EditRelease().scratch.confirmed = true;
+    c.Decide(Verdict::kResume,
+             StrCat("hook ", hook, " failed and is passed over", Because(command)), command.actor);
+    return Yes(StrCat("hook ", hook, " is passed over"));
+  }
   if (!c.active() || c.state().phase != Phase::kProgressing ||
       c.rel().step >= c.plan.steps.size()) {
     return No("no step is running");

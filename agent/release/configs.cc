@@ -79,10 +79,11 @@ Json SavedContent(const Json& snapshot) {
   return parsed ? *parsed : Json();
 }
 
-Progress Take(Context& c, const std::string& revision, const Json* existing) {
-  if (existing != nullptr || c.obs.configs.current.empty() || c.observing()) {
+// `anew`: what was kept once may be of an earlier attempt with another configuration.
+Progress Take(Context& c, const std::string& revision, const Json* existing, bool anew) {
+  if (c.obs.configs.current.empty() || c.observing()) return Progress::kDone;
+  if (existing != nullptr && (!anew || SavedContent(*existing) == CurrentContent(c)))
     return Progress::kDone;
-  }
   const std::string text = CurrentContent(c).Dump();
   if (text.size() > kMaxSnapshot) {
     c.SetCondition("Drift", true, "TooLarge", "the configuration is too large to be kept");
@@ -93,7 +94,19 @@ Progress Take(Context& c, const std::string& revision, const Json* existing) {
   tracks.guard = c.guard.metadata.name;
   Json metadata = routing::NewMetadata(id, tracks);
   metadata["labels"].Set("rollguard.dev/snapshot", revision);
+  OwnByGuard(c, metadata);
   Json data = Json::Obj({{"snapshot.json", Encode64(text)}});
+  c.Wait("the configuration is being kept");
+  if (existing != nullptr) {
+    Json patch = Json::Obj({{"data", std::move(data)}});
+    c.Do(PatchObject{id,
+                     PatchObject::Kind::kMerge,
+                     std::move(patch),
+                     StrCat("keep the configuration of revision ", revision),
+                     {},
+                     {}});
+    return Progress::kWaiting;
+  }
   c.Do(CreateObject{id,
                     Json::Obj({{"apiVersion", "v1"},
                                {"kind", "Secret"},
@@ -101,7 +114,6 @@ Progress Take(Context& c, const std::string& revision, const Json* existing) {
                                {"type", "rollguard.dev/snapshot"},
                                {"data", std::move(data)}}),
                     StrCat("keep the configuration of revision ", revision)});
-  c.Wait("the configuration is being kept");
   return Progress::kWaiting;
 }
 
@@ -135,19 +147,38 @@ std::vector<std::string> PutBack(Context& c, const Json& snapshot, bool act) {
 
 }  // namespace
 
-Progress SnapshotConfigs(Context& c) {
-  if (!c.guard.configs.restore) return Progress::kDone;
-  return Take(c, c.rel().candidate, c.obs.configs.snapshot_candidate);
+namespace {
+
+// `kept`: of a revision that is gone back to.
+Progress Return(Context& c, const Json& kept) {
+  const size_t before = c.out().actions.size();
+  PutBack(c, kept, true);
+  if (c.out().actions.size() == before) return Progress::kDone;
+  c.Wait("the configuration is being put back");
+  return Progress::kWaiting;
 }
 
-void RestoreConfigs(Context& c) {
-  if (!c.guard.configs.restore || c.obs.configs.snapshot_stable == nullptr) return;
-  PutBack(c, *c.obs.configs.snapshot_stable, true);
+}  // namespace
+
+Progress SnapshotConfigs(Context& c) {
+  if (!c.guard.configs.restore) return Progress::kDone;
+  const Json* kept = c.obs.configs.snapshot_candidate;
+  if (kept != nullptr && c.state().retry == c.rel().candidate) return Return(c, *kept);
+  const auto& history = c.state().history;
+  const bool was_stable = std::any_of(history.begin(), history.end(), [&](const StableRecord& r) {
+    return r.revision == c.rel().candidate;
+  });
+  return Take(c, c.rel().candidate, kept, !was_stable);
+}
+
+Progress RestoreConfigs(Context& c) {
+  if (!c.guard.configs.restore || c.obs.configs.snapshot_stable == nullptr) return Progress::kDone;
+  return Return(c, *c.obs.configs.snapshot_stable);
 }
 
 void ReconcileConfigs(Context& c) {
   if (!c.guard.configs.restore || c.active()) return;
-  if (Take(c, c.state().stable, c.obs.configs.snapshot_stable) != Progress::kDone) return;
+  if (Take(c, c.state().stable, c.obs.configs.snapshot_stable, false) != Progress::kDone) return;
   if (c.obs.configs.snapshot_stable == nullptr) return;
   const auto drift = PutBack(c, *c.obs.configs.snapshot_stable, c.guard.configs.reconcile);
   const bool any = !drift.empty();

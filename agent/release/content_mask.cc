@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokens count up in the order values are met, and have no other relation to them. A value that is
 // long gets a long token: how large a snapshot would be decides whether it is taken.
+#include <algorithm>
 #include <array>
 
 #include "agent/base/text.h"
@@ -17,6 +18,15 @@ constexpr int kMaxDepth = 64;
 bool HasContent(const Json& object) {
   const std::string kind = object.At("kind").Str();
   return kind == "Secret" || kind == "ConfigMap";
+}
+
+// Of a path into an object.
+bool IsContent(std::string_view path) {
+  return std::any_of(kContents.begin(), kContents.end(), [&](std::string_view member) {
+    const std::string_view rest = path.substr(std::min<size_t>(1, path.size()));
+    return rest == member ||
+           (rest.starts_with(member) && rest.substr(member.size()).starts_with("/"));
+  });
 }
 
 template <class Replace>
@@ -102,7 +112,20 @@ Json ContentMask::Patch(const Json& patch) const {
     const Json entries = SnapshotEntries(value);
     return entries.is_null() ? value : Base64Encode(MapEntries(entries, known).Dump());
   };
-  return MapStrings(patch, replace);
+  // Elsewhere the same text means something else: a kind, a version, a name.
+  Json out = patch;
+  if (out.is_array()) {
+    for (Json& operation : out.items()) {
+      Json* value = operation.Find("value");
+      if (value != nullptr && IsContent(operation.At("path").Str()))
+        *value = MapStrings(*value, replace);
+    }
+    return out;
+  }
+  for (const char* member : kContents) {
+    if (Json* content = out.Find(member)) *content = MapStrings(*content, replace);
+  }
+  return out;
 }
 
 }  // namespace rollguard::release

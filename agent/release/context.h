@@ -105,11 +105,16 @@ void PutTemplate(Context& c, const Json& pod_template, bool held, const std::str
 // keep_held.cc: false while the hold is being put back, or when the release was ended for it.
 bool KeepHeld(Context& c);
 bool RollsAround(const Context& c);  // the target rolls, or has rolled, and should not
-void GiveBack(Context& c);           // hold taken off, memo dropped
-bool GivenBack(const Context& c);    // nothing of ours is left in the target
-void FloorHpa(Context& c);           // the target's autoscaler may not shrink it now
-bool UnfloorHpa(Context& c);         // true: as its owner wrote it
+// Pods of another revision in the target: they slipped in while nobody held it, or took the place
+// of one that died (a DaemonSet's).
+bool HasStrays(const Context& c, const std::string& stable);
+void GiveBack(Context& c);         // hold taken off, memo dropped
+bool GivenBack(const Context& c);  // nothing of ours is left in the target
+void FloorHpa(Context& c);         // the target's autoscaler may not shrink it now
+bool UnfloorHpa(Context& c);       // true: as its owner wrote it
 bool CreatedByUs(const Context& c, const Json* object);
+// What serves nobody once the Guard is gone goes with it.
+void OwnByGuard(const Context& c, Json& metadata);
 
 // start.cc: why a release may not begin now.
 struct Block {
@@ -121,6 +126,7 @@ struct Block {
 // May reject the revision for good (then kRejected). kTurn: it takes its place in the queue of its
 // concurrency key, which is nothing to tell people.
 Block StartBlock(Context& c, const std::string& revision);
+bool WayBack(const Context& c, const std::string& revision);  // asked for by a person
 
 // capacity.cc
 Progress EnsureCandidate(Context& c, int64_t need);
@@ -144,16 +150,22 @@ void StepUnseen(Context& c);
 
 // hooks.cc
 Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string& failure);
+// The hook whose failure keeps this phase from ending and was told; empty: there is none.
+std::string FailedHook(const Context& c);
 
 // configs.cc
 Progress SnapshotConfigs(Context& c);
-void RestoreConfigs(Context& c);
+// Of the stable revision. kWaiting: they are being put back and will be read again.
+Progress RestoreConfigs(Context& c);
 void ReconcileConfigs(Context& c);
 
 // judge.cc: signals -> rollback, pause, hold.
 void Judge(Context& c);
 std::vector<std::string> HoldReasons(const Context& c);
 void WatchProgress(Context& c, int64_t mark, bool complete);
+// After the phase has compared what it sees with what it saw: an agent that was away may find much
+// done. True when it has left the phase for it.
+bool JudgeProgress(Context& c);
 void EnsureBackground(Context& c);
 
 // rollback_begin.cc

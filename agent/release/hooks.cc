@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hooks: Kubernetes Jobs that must succeed, one after another, each made once per release.
+// Hooks: Kubernetes Jobs that must succeed, one after another, each made once per release. What has
+// succeeded is remembered: a Job may be deleted when it is done.
+#include <algorithm>
+
 #include "agent/base/text.h"
 #include "agent/release/context.h"
 #include "agent/routing/edit.h"
@@ -7,11 +10,15 @@
 namespace rollguard::release {
 namespace {
 
+constexpr size_t kMaxHooksDone = 100;
+constexpr int64_t kKept = 24 * 3600;  // seconds
+
 Json JobObject(const Context& c, const ObjectId& id, const spec::Hook& hook) {
   Json metadata = routing::NewMetadata(id, c.tracks);
   metadata["labels"].Set(routing::kGuardLabel, c.guard.metadata.name);
   metadata["labels"].Set("rollguard.dev/hook", hook.name);
   metadata["annotations"].Set("rollguard.dev/release", c.rel().id);
+  OwnByGuard(c, metadata);
   Json spec = hook.job;
   if (!hook.from_cron_job.empty()) {
     const Json* cron = c.obs.FindObject({"batch/v1", "CronJob", id.ns, hook.from_cron_job});
@@ -22,10 +29,23 @@ Json JobObject(const Context& c, const ObjectId& id, const spec::Hook& hook) {
     spec.Set("activeDeadlineSeconds", hook.timeout.count() / 1000);
   }
   if (spec.Find("backoffLimit") == nullptr) spec.Set("backoffLimit", 2);
+  // An agent that was away must still find what came of it, or it would run once more.
+  if (const Json* ttl = spec.Find("ttlSecondsAfterFinished");
+      ttl != nullptr && ttl->IntOr(0) < kKept)
+    spec.Set("ttlSecondsAfterFinished", kKept);
   return Json::Obj({{"apiVersion", "batch/v1"},
                     {"kind", "Job"},
                     {"metadata", std::move(metadata)},
                     {"spec", std::move(spec)}});
+}
+
+bool IsDone(const Context& c, const std::string& job) {
+  const auto& done = c.rel().hooks_done;
+  return std::find(done.begin(), done.end(), job) != done.end();
+}
+
+void NoteDone(Context& c, const std::string& job) {
+  if (c.rel().hooks_done.size() < kMaxHooksDone) c.EditRelease().hooks_done.push_back(job);
 }
 
 }  // namespace
@@ -33,6 +53,7 @@ Json JobObject(const Context& c, const ObjectId& id, const spec::Hook& hook) {
 Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string& failure) {
   for (const spec::Hook& hook : hooks) {
     const std::string name = HookJobName(c.guard, c.rel().id, hook.name);
+    if (IsDone(c, name)) continue;
     const JobView* job = c.obs.FindJob(name);
     if (job == nullptr) {
       if (c.observing()) continue;
@@ -54,8 +75,29 @@ Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string&
       failure = StrCat("hook ", hook.name, " failed: ", job->message);
       return Progress::kFailed;
     }
+    NoteDone(c, name);
   }
   return Progress::kDone;
+}
+
+std::string FailedHook(const Context& c) {
+  const Phase phase = c.state().phase;
+  const spec::Hooks& all = c.guard.hooks;
+  const std::vector<spec::Hook>* hooks = phase == Phase::kRollingBack ? &all.rollback
+                                         : phase == Phase::kVerifying ? &all.verify
+                                         : phase == Phase::kPromoting ? &all.post_promote
+                                                                      : nullptr;
+  if (hooks == nullptr || !c.rel().paged) return {};
+  for (const spec::Hook& hook : *hooks) {
+    const std::string name = HookJobName(c.guard, c.rel().id, hook.name);
+    if (IsDone(c, name)) continue;
+    const JobView* job = c.obs.FindJob(name);
+    const bool failed = job != nullptr ? job->state == JobView::State::kFailed &&
+                                             hook.on_failure == spec::Hook::OnFailure::kFail
+                                       : !hook.from_cron_job.empty();
+    if (failed) return hook.name;
+  }
+  return {};
 }
 
 }  // namespace rollguard::release

@@ -29,13 +29,6 @@ void AddWorkload(const Context& c, std::vector<Signal>& out) {
   if (pods.image_pull_failing) out.push_back(WorkloadSignal("ImagePull", pods.problem));
   if (pods.crash_looping) out.push_back(WorkloadSignal("CrashLoop", pods.problem));
   const ReleaseState& rel = c.rel();
-  if (rel.progress_at && rel.progress_mark >= 0 &&
-      c.obs.now - *rel.progress_at >= c.guard.progress_deadline) {
-    out.push_back(WorkloadSignal(
-        "ProgressDeadline",
-        StrCat("the workload came no nearer for ", FormatShortDuration(c.guard.progress_deadline),
-               pods.problem.empty() ? "" : ": ", pods.problem)));
-  }
   const Phase phase = c.state().phase;
   // With the replica ratio the target takes the pods' place while it is promoted.
   const bool promoted = phase == Phase::kPromoting && FollowsReplicas(c);
@@ -224,6 +217,22 @@ void WatchProgress(Context& c, int64_t mark, bool complete) {
   c.Wake(*c.rel().progress_at + c.guard.progress_deadline);
 }
 
+bool JudgeProgress(Context& c) {
+  const ReleaseState& rel = c.rel();
+  const bool overdue = rel.progress_at && rel.progress_mark >= 0 &&
+                       c.obs.now - *rel.progress_at >= c.guard.progress_deadline;
+  if (!overdue) return false;
+  const std::string& problem = c.obs.candidate_pods.problem;
+  Signal signal =
+      WorkloadSignal("ProgressDeadline", StrCat("the workload came no nearer for ",
+                                                FormatShortDuration(c.guard.progress_deadline),
+                                                problem.empty() ? "" : ": ", problem));
+  const std::string reason = signal.reason;
+  const Phase before = c.state().phase;
+  BeginRollback(c, reason, "rollguard", {std::move(signal)}, true, false);
+  return c.state().phase != before;
+}
+
 void EnsureBackground(Context& c) {
   if (c.plan.background == nullptr) return;
   if (static_cast<int64_t>(c.rel().step) < c.plan.background->starting_step &&
@@ -241,6 +250,7 @@ void EnsureBackground(Context& c) {
 std::vector<std::string> HoldReasons(const Context& c) {
   std::vector<std::string> reasons;
   if (c.rel().paused) reasons.push_back(StrCat("paused: ", c.rel().pause_reason));
+  if (WayBack(c, c.rel().candidate)) return reasons;
   if (!c.obs.blind.empty()) reasons.push_back(StrCat("blind: ", c.obs.blind));
   if (!c.obs.start.frozen.empty()) reasons.push_back(StrCat("frozen: ", c.obs.start.frozen));
   if (!c.obs.start.fleet.empty()) reasons.push_back(c.obs.start.fleet);

@@ -11,7 +11,8 @@
 namespace rollguard::release {
 namespace {
 
-constexpr int64_t kEnough = 75;  // percent of stable's pods; what a rolling update leaves standing
+constexpr int64_t kEnough = 75;   // percent of stable's pods; what a rolling update leaves standing
+constexpr int64_t kCarries = 80;  // what it needs for a step; see StableShort
 
 bool MustBeHeld(const Context& c) {
   return c.plan.hold && c.plan.kind == Plan::Kind::kSibling && !c.tracks.roles_swap &&
@@ -24,9 +25,13 @@ bool RollsAround(const Context& c) {
   if (!MustBeHeld(c)) return false;
   const WorkloadView& w = c.obs.target;
   if (!w.held && w.revision != c.rel().stable) return true;
-  return std::any_of(w.revisions.begin(), w.revisions.end(), [&](const RevisionView& r) {
-    return r.revision != c.rel().stable && r.replicas > 0;
-  });
+  return HasStrays(c, c.rel().stable);
+}
+
+bool HasStrays(const Context& c, const std::string& stable) {
+  const auto& revisions = c.obs.target.revisions;
+  return std::any_of(revisions.begin(), revisions.end(),
+                     [&](const RevisionView& r) { return r.revision != stable && r.replicas > 0; });
 }
 
 bool KeepHeld(Context& c) {
@@ -34,7 +39,9 @@ bool KeepHeld(Context& c) {
   const WorkloadView& w = c.obs.target;
   const RevisionView* stable = w.Find(c.rel().stable);
   const int64_t left = stable != nullptr ? stable->replicas : 0;
-  if (RollsAround(c) && left * 100 < w.replicas * kEnough) {
+  // Held again in the middle, its pods do not change places any more: what is short stays short.
+  const int64_t needed = w.held && w.observed ? kCarries : kEnough;
+  if (RollsAround(c) && left * 100 < w.replicas * needed) {
     BeginRollback(c, "somebody took the hold off the target and it rolls behind the routes",
                   "rollguard", {}, false, true);
     return false;

@@ -158,6 +158,8 @@ void Promote(Context& c) {
     Finish(c);
     return;
   }
+  // Two Deployments: nothing keeps another template from rolling where production is by now.
+  if (c.tracks.roles_swap && EndedBySuperseding(c)) return;
   if (c.tracks.roles_swap && c.rel().stage < 3) c.EditRelease().stage = 3;
   switch (c.rel().stage) {
     case 0:

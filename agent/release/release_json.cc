@@ -197,6 +197,7 @@ Json ToJson(const ReleaseState& r) {
   PutText(out, "heldReason", r.held_reason);
   PutFlag(out, "paged", r.paged);
   if (r.way_back.size() > 0) out.Set("wayBack", r.way_back);
+  for (const std::string& name : r.hooks_done) out["hooksDone"].Push(name);
   for (const std::string& name : r.observed) out["observed"].Push(name);
   return out;
 }
@@ -242,6 +243,7 @@ Expected<ReleaseState> ReleaseFromJson(const Json& json) {
   r.held_reason = json.At("heldReason").Str();
   r.paged = json.At("paged").BoolOr(false);
   r.way_back = json.At("wayBack");
+  for (const Json& name : json.At("hooksDone").items()) r.hooks_done.push_back(name.Str());
   for (const Json& name : json.At("observed").items()) r.observed.push_back(name.Str());
   return r;
 }

@@ -14,6 +14,7 @@ namespace {
 // Stable counts as able to carry everything at this share of its size; below it takes what it can.
 constexpr int64_t kEnough = 80;
 constexpr Duration kPeerPatience = std::chrono::minutes(1);
+constexpr Duration kConfigPatience = std::chrono::minutes(10);
 
 void Escalate(Context& c, const std::string& reason) {
   c.Wait(reason);
@@ -35,6 +36,7 @@ bool PutStableBack(Context& c, const std::string& why) {
   }
   if (!c.rel().undone) c.EditRelease().undone = true;
   PutTemplate(c, pods, false, why);
+  RestoreConfigs(c);  // its pods read it when they start
   c.Wait("the stable template is put back");
   return true;
 }
@@ -90,7 +92,8 @@ bool UndoTarget(Context& c) {
   if (!c.rel().touched_target) return true;
   const bool parked = c.rel().undone && c.rel().parked.is_object() && c.obs.target.held &&
                       c.obs.target.revision == RevisionOf(c.rel().parked);
-  if (parked) return true;
+  // It was there before, too: what tells that the undo is over is that stable's pods are alone.
+  if (parked && !HasStrays(c, c.rel().stable)) return true;
   if (c.obs.target.revision == c.rel().stable) {
     if (c.obs.target.held && c.obs.target.observed && !c.obs.target.RolledOut()) {
       Unhold(c, "stable's pods come back");
@@ -123,6 +126,8 @@ Progress TrafficHome(Context& c) {
     current = std::min(current, reading.candidate);
   const int64_t stays = current == 0 ? 0 : cannot;
   if (stays == 100) {
+    if (c.tracks.roles_swap && c.stable().replicas < FullSize(c))
+      c.Scale(c.stable(), c.stable_id(), FullSize(c), "stable must carry everything");
     Escalate(c, "stable has no available pod: traffic cannot go back to it yet");
     return Progress::kWaiting;
   }
@@ -164,9 +169,22 @@ bool Superseded(const Context& c) {
   return !trigger.quarantine;
 }
 
+// What the live configuration was written for: a template that came since is not to lose it.
+bool NewsIsIn(const Context& c) {
+  if (c.tracks.roles_swap) return false;
+  const std::string& now = c.obs.target.revision;
+  return now != c.rel().stable && now != c.rel().candidate &&
+         c.state().Quarantined(now, c.obs.now) == nullptr;
+}
+
 // What is the same for every strategy once traffic is home.
 void FinishBack(Context& c) {
-  RestoreConfigs(c);
+  if (!NewsIsIn(c) && RestoreConfigs(c) == Progress::kWaiting) {
+    const Time until = c.rel().trigger->at + kConfigPatience;
+    if (c.obs.now >= until) Escalate(c, "the configuration of stable cannot be put back");
+    c.Wake(std::max(c.obs.now + std::chrono::seconds(5), until));
+    if (!c.rel().scratch.confirmed) return;
+  }
   std::string failure;
   const Progress hooks = RunHooks(c, c.guard.hooks.rollback, failure);
   if (hooks == Progress::kWaiting) return;
@@ -307,11 +325,34 @@ void RollBack(Context& c) {
   }
 }
 
+namespace {
+
+// Whoever takes the hold off has the rejected template rolled out once more.
+bool RollsAgain(const Context& c) {
+  const WorkloadView& w = c.obs.target;
+  if (c.tracks.roles_swap || c.observing()) return false;
+  return (!w.held && w.revision != c.rel().stable) || HasStrays(c, c.rel().stable);
+}
+
+// Back once more as part of this rollback; what does not stop meets the limits of a new one.
+void GoBackAgain(Context& c) {
+  if (c.plan.hold && !c.rel().undone) {
+    c.EditRelease().touched_target = true;
+    c.Decide(Verdict::kHold, "the hold was taken off while the rollback was verified: back again");
+    c.Enter(Phase::kRollingBack);
+  } else {
+    ConcludeRollback(c, false);
+  }
+}
+
+}  // namespace
+
 void Verify(Context& c) {
   if (c.rel().scratch.started == Time{}) c.EditRelease().scratch.started = c.obs.now;
   std::string failure;
   const Progress hooks = RunHooks(c, c.guard.hooks.verify, failure);
-  if (hooks == Progress::kFailed) Escalate(c, failure);
+  const bool failed = hooks == Progress::kFailed && !c.rel().scratch.confirmed;
+  if (failed) Escalate(c, failure);
   const WorkloadView& w = c.stable();
   const RevisionView* stable = c.tracks.roles_swap ? nullptr : w.Find(c.rel().stable);
   const bool well = c.tracks.roles_swap
@@ -320,9 +361,11 @@ void Verify(Context& c) {
                               stable->available >= std::min(w.replicas, stable->replicas) &&
                               stable->replicas >= w.replicas;
   const Time until = c.rel().scratch.started + c.guard.rollback.verify_for;
-  const std::string& news = c.obs.target.revision;
-  const bool fix = !c.tracks.roles_swap && news != c.rel().stable && news != c.rel().candidate &&
-                   c.state().Quarantined(news, c.obs.now) == nullptr;
+  const bool fix = NewsIsIn(c);
+  if (!fix && RollsAgain(c)) {
+    GoBackAgain(c);
+    return;
+  }
   if (c.obs.now < until && !fix) {
     c.Wake(until);
     c.Wait(StrCat("verifies the rollback until ", FormatRfc3339(until)));
@@ -332,7 +375,7 @@ void Verify(Context& c) {
     Escalate(c, "after the rollback stable is not at its size");
     return;
   }
-  if (hooks == Progress::kWaiting && !fix) return;
+  if ((hooks == Progress::kWaiting || failed) && !fix) return;
   ConcludeRollback(c, !fix);
 }
 
@@ -375,11 +418,11 @@ void Complete(Context& c, const std::string& asked, const std::string& reason) {
   if (!rel.background_run.empty()) c.Do(StopAnalysis{rel.background_run});
   GuardState& state = c.Edit();
   state.last = LastOutcome{rel.id, rel.candidate, outcome, reason, c.obs.now};
+  if (state.retry == rel.candidate) state.retry.clear();
   if (promoted) {
     state.stable = rel.candidate;
     state.history.push_back({rel.candidate, c.obs.now, ImagesOf(c, rel.candidate)});
     if (state.history.size() > GuardState::kMaxHistory) state.history.erase(state.history.begin());
-    if (state.retry == rel.candidate) state.retry.clear();
     if (c.tracks.roles_swap) {
       state.swapped = !state.swapped;
       state.baseline = rel.stable;

@@ -68,19 +68,37 @@ std::string Unfit(const Context& c) {
   return {};
 }
 
+}  // namespace
+
+// A person goes back to a revision that was stable once: what speaks against the present one, or
+// against anything new, does not speak against that.
+bool WayBack(const Context& c, const std::string& revision) {
+  const auto& history = c.state().history;
+  return c.state().retry == revision &&
+         std::any_of(history.begin(), history.end(),
+                     [&](const StableRecord& r) { return r.revision == revision; });
+}
+
+namespace {
+
 Block Standing(Context& c, const std::string& revision) {
   using State = StartView::Artifacts::State;
   const StartView& start = c.obs.start;
+  const bool asked = c.state().retry == revision;
   if (start.artifacts.state == State::kRefused) return Reject(c, revision, start.artifacts.reason);
   if (start.artifacts.state == State::kChecking) return Wait("images are being checked");
+  if (WayBack(c, revision)) {
+    const std::string reason = Unfit(c);
+    return reason.empty() ? Block{} : Wait(reason);
+  }
   if (!start.frozen.empty()) {
     if (start.frozen_until) c.Wake(*start.frozen_until);
     return {Kind::kWait, StrCat("frozen: ", start.frozen), true};
   }
   if (!start.fleet.empty()) return Wait(start.fleet);
   if (std::string reason = Upstream(c); !reason.empty()) return Wait(std::move(reason));
-  if (!c.obs.blind.empty()) return Wait(StrCat("blind: ", c.obs.blind));
-  if (std::string reason = Alarms(c); !reason.empty()) return Wait(std::move(reason));
+  if (!asked && !c.obs.blind.empty()) return Wait(StrCat("blind: ", c.obs.blind));
+  if (std::string reason = Alarms(c); !asked && !reason.empty()) return Wait(std::move(reason));
   if (std::string reason = Unfit(c); !reason.empty()) return Wait(std::move(reason));
   return {};
 }

@@ -121,7 +121,8 @@ struct ReleaseState {
   // The exact patches that return all traffic to stable, staged beforehand: [{apiVersion, kind,
   // name, patch}]. They need no read of what they change.
   Json way_back;
-  std::vector<std::string> observed;  // signals that only observe and were written down already
+  std::vector<std::string> hooks_done;  // Jobs of hooks that need not run again
+  std::vector<std::string> observed;    // signals that only observe and were written down already
 };
 
 struct LastOutcome {

@@ -101,6 +101,7 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     return result;
   }
   if (observation.deleting) {
+    if (c.active() && !FailedHook(c).empty()) HandleCommands(c);
     Remove(c);
     RememberViews(c);
     return result;
@@ -137,6 +138,9 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     if (!moved || changes || c.state().phase == Phase::kIdle) break;
     if (c.active() && c.rel().bypass && before < Phase::kPreparing) break;
   }
+  bool asked = false;
+  for (const Action& action : result.actions) asked = asked || ChangesCluster(action);
+  if (!asked && Judged(c) && JudgeProgress(c)) RunPhase(c);
   if (c.state().phase != before) c.Wake(observation.now);
   UpdateConditions(c);
   c.SetCondition("Ready", true, "Watching", "");

@@ -133,26 +133,25 @@ struct Runner {
   }
 
   void operator()(const spec::SetHeaderRoute& step) const {
-    Begun(c);
+    const bool begun = Begun(c);
     routing::Split split = c.rel().wanted;
     std::erase_if(split.headers, [&](const auto& r) { return r.name == step.name; });
     if (!step.match.empty()) split.headers.push_back({step.name, step.match});
-    Extra(std::move(split), StrCat("header route ", step.name));
+    Extra(begun, std::move(split), StrCat("header route ", step.name));
   }
 
   void operator()(const spec::SetMirrorRoute& step) const {
-    Begun(c);
+    const bool begun = Begun(c);
     routing::Split split = c.rel().wanted;
     std::erase_if(split.mirrors, [&](const auto& r) { return r.name == step.name; });
     if (step.percent > 0) split.mirrors.push_back({step.name, step.match, step.percent});
-    Extra(std::move(split), StrCat("mirror route ", step.name));
+    Extra(begun, std::move(split), StrCat("mirror route ", step.name));
   }
 
   // Extra routes are wanted before they are made, so that a way back knows them.
-  void Extra(routing::Split split, const std::string& why) const {
-    if (!c.rel().scratch.confirmed) {
-      c.EditRelease().wanted = split;
-      c.EditRelease().scratch.confirmed = true;
+  void Extra(bool begun, routing::Split split, const std::string& why) const {
+    if (!begun) {
+      c.EditRelease().wanted = std::move(split);
       c.Decide(Verdict::kAdvance, why);
     }
     if (Reach(c, c.rel().wanted, why)) FinishStep(c, StrCat(why, " is in place"));
@@ -256,8 +255,28 @@ struct Runner {
 
 void RunStep(Context& c, const spec::Step& step) { std::visit(Runner{c}, step.action); }
 
+namespace {
+
+// Nothing to wait for in it: what a person says meanwhile is meant for the pause that follows.
+bool OnlyMoves(const Context& c) {
+  if (c.rel().step >= c.plan.steps.size()) return false;
+  const auto& action = c.plan.steps[c.rel().step].action;
+  return std::holds_alternative<spec::SetWeight>(action) ||
+         std::holds_alternative<spec::SetCandidateScale>(action) ||
+         std::holds_alternative<spec::SetHeaderRoute>(action) ||
+         std::holds_alternative<spec::SetMirrorRoute>(action);
+}
+
+bool IsPause(const Context& c, size_t step) {
+  return step < c.plan.steps.size() &&
+         std::holds_alternative<spec::Pause>(c.plan.steps[step].action);
+}
+
+}  // namespace
+
 void FinishStep(Context& c, const std::string& reason) {
   const bool last = c.rel().step >= c.plan.steps.size() || c.rel().full || c.rel().fast;
+  const bool early = c.rel().scratch.confirmed && OnlyMoves(c) && IsPause(c, c.rel().step + 1);
   c.EditRelease().scratch = {};
   if (last) {
     c.EditRelease().weight = MeasuredWeight(c);
@@ -266,6 +285,7 @@ void FinishStep(Context& c, const std::string& reason) {
     return;
   }
   c.EditRelease().step += 1;
+  c.EditRelease().scratch.confirmed = early;
   c.Wait(reason);
 }
 

@@ -148,6 +148,15 @@ bool GivenBack(const Context& c) {
   return !c.obs.target.exists || !routing::ReadMemo(*c.obs.target.object).is_object();
 }
 
+void OwnByGuard(const Context& c, Json& metadata) {
+  const spec::Metadata& guard = c.guard.metadata;
+  if (guard.uid.empty()) return;
+  metadata.Set("ownerReferences", Json::Arr({Json::Obj({{"apiVersion", spec::kApiVersion},
+                                                        {"kind", "Guard"},
+                                                        {"name", guard.name},
+                                                        {"uid", guard.uid}})}));
+}
+
 bool CreatedByUs(const Context& c, const Json* object) {
   return object != nullptr && routing::CreatedFor(*object, c.guard.metadata.name);
 }

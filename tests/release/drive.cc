@@ -46,7 +46,14 @@ std::string ServiceJson(const std::string& name) {
 
 Drive::Drive(const std::string& guard_yaml, uint64_t seed)
     : world({.seed = seed}), guard(GuardFrom(guard_yaml)), random_(seed) {
-  guard.metadata.uid = "guard-uid";
+  // What is made for a guard belongs to it: it must be there.
+  AddType("rollguard.dev", "v1alpha1", "guards", "Guard");
+  Load(StrCat(R"({"apiVersion":"rollguard.dev/v1alpha1","kind":"Guard","metadata":{"name":")",
+              guard.metadata.name, R"(","namespace":")", guard.metadata.ns, R"("}})"));
+  guard.metadata.uid = world.api()
+                           .Get("rollguard.dev", "guards", guard.metadata.ns, guard.metadata.name)
+                           ->At("metadata", "uid")
+                           .Str();
   AddType("networking.istio.io", "v1beta1", "virtualservices", "VirtualService");
   AddType("networking.istio.io", "v1beta1", "destinationrules", "DestinationRule");
   AddType("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute");

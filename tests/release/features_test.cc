@@ -33,6 +33,31 @@ TEST_CASE("steps: approval asks the right people and counts each once") {
   scene.CheckSound();
 }
 
+TEST_CASE("steps: a promote that comes early is meant for the pause that follows") {
+  Scene scene(GuardWith(CanaryWith(
+      "{setWeight: 10}, {pause: {}}, {setHeaderRoute: {name: beta, match: [{headerName: x, "
+      "headerValue: {exact: please}}]}}, {pause: {}}, {setWeight: 50}, {pause: {}}")));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.RunToPhase(Phase::kPreparing, 1min));
+  CHECK_FALSE(scene.Say(Command::Verb::kPromote).accepted);
+  REQUIRE(scene.RunToPhase(Phase::kProgressing, 5min));
+  CHECK(scene.Say(Command::Verb::kPromote).accepted);
+  REQUIRE(scene.RunUntil([&] { return scene.state.release->step == 3; }, 5min));
+  // The header route was not taken for done.
+  CHECK(scene.state.release->wanted.headers.size() == 1);
+  CHECK(scene.Get("VirtualService", "checkout").At("spec", "http").size() == 2);
+  scene.Run(1min);
+  CHECK(scene.state.release->step == 3);
+  CHECK(scene.Say(Command::Verb::kPromote).accepted);
+  REQUIRE(scene.RunUntil([&] { return scene.state.release->step == 5; }, 5min));
+  CHECK(scene.state.release->wanted.headers.size() == 1);
+  scene.Run(1min);
+  CHECK(scene.state.release->step == 5);
+  CHECK(scene.Say(Command::Verb::kPromote).accepted);
+  CHECK(scene.Outcome("promoted"));
+  scene.CheckSound();
+}
+
 TEST_CASE("steps: analysis decides: failed rolls back, inconclusive asks a person") {
   for (auto answer :
        {RunView::Phase::kFailed, RunView::Phase::kError, RunView::Phase::kInconclusive}) {
@@ -98,6 +123,35 @@ TEST_CASE("hooks: a release waits for its Jobs, a failing one takes it back") {
   }
 }
 
+TEST_CASE("hooks: a failed one on the way back is passed over by a person, one after another") {
+  const std::string job =
+      "job: {ttlSecondsAfterFinished: 1, template: {spec: {restartPolicy: Never, containers: "
+      "[{name: "
+      "m, image: tool/check:1}]}}}";
+  Scene scene(
+      GuardWith(CanaryWith("{setWeight: 10}, {pause: {}}"),
+                StrCat("  rollback: {verify: {for: 10s}, cooldown: 0s}\n  hooks: {rollback: "
+                       "[{name: down, ",
+                       job, "}], verify: [{name: check, ", job, "}]}\n")));
+  sim::RevisionBehaviour fails;
+  fails.job_runs = 1s;
+  fails.job_fails = true;
+  scene.world.behaviours().SetImage("tool/check", fails);
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(10));
+  CHECK(scene.Say(Command::Verb::kAbort).accepted);
+  REQUIRE(scene.RunUntil([&] { return scene.Told("rollbackFailed"); }, 10min));
+  scene.Run(5min);  // the Job outlives what its owner wrote
+  CHECK(scene.state.phase == Phase::kRollingBack);
+  CHECK(scene.Say(Command::Verb::kSkip).message == "hook down is passed over");
+  REQUIRE(scene.RunToPhase(Phase::kVerifying, 1min));
+  scene.Run(5min);
+  CHECK(scene.state.phase == Phase::kVerifying);
+  CHECK(scene.Say(Command::Verb::kSkip).message == "hook check is passed over");
+  CHECK(scene.Outcome("rolledBack"));
+  scene.CheckSound();
+}
+
 TEST_CASE("soft signals: they are weighed together and act when they last") {
   Scene scene(GuardWith(CanaryWith("{setWeight: 10}, {pause: {duration: 30m}}")));
   scene.SetImage("shop/checkout:v2");
@@ -131,7 +185,7 @@ TEST_CASE("signals: pause pauses once, no data holds, what was firing before blo
   scene.Run(60s);
   CHECK(scene.state.phase == Phase::kPending);
   CHECK(scene.state.blocked_by.find("DiskFull was firing already") == 0);
-  scene.signals.clear();
+  CHECK(scene.Say(Command::Verb::kPromote).accepted);
   REQUIRE(scene.Weight(10));
   scene.signals = {old};  // began before: never a reason to roll back
   Signal blindish =
@@ -269,6 +323,81 @@ TEST_CASE("configuration: kept per revision and put back with it") {
   CHECK(scene.Outcome("rolledBack"));
   INFO(Join(scene.trace, "\n"));
   CHECK(scene.Get("ConfigMap", "settings").At("data", "timeout").Str() == "1s");
+  scene.CheckSound();
+}
+
+TEST_CASE("configuration: a write that fails on the way back is tried again") {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    INFO("seed " << seed);
+    Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")), seed);
+    scene.Load(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings","namespace":
+      "shop"},"data":{"timeout":"1s"}})");
+    ClusterRequest request;
+    request.verb = Verb::kPatch;
+    request.type = sim::DeploymentType();
+    request.ns = "shop";
+    request.name = "checkout";
+    request.body = *ParseJson(R"({"spec":{"template":{"spec":{"volumes":[{"name":"c","configMap":
+      {"name":"settings"}}]}}}})");
+    REQUIRE(scene.world.api().Call(request).ok());
+    scene.Run(30s);
+    REQUIRE(scene.Say(Command::Verb::kPromote, "", true).accepted);
+    REQUIRE(scene.Outcome("promoted"));
+    scene.Load(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings","namespace":
+      "shop"},"data":{"timeout":"9s"}})");
+    scene.SetImage("shop/checkout:v2");
+    REQUIRE(scene.Weight(40));
+    CHECK(scene.Say(Command::Verb::kAbort).accepted);
+    REQUIRE(scene.RunToPhase(Phase::kRollingBack, 1min));
+    scene.fail_share = 0.5;
+    CHECK(scene.RunToPhase(Phase::kVerifying, 10min));
+    scene.fail_share = 0;
+    CHECK(scene.Get("ConfigMap", "settings").At("data", "timeout").Str() == "1s");
+  }
+}
+
+TEST_CASE(
+    "configuration: a person's way back takes that of its revision along; another try is kept "
+    "anew") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
+  const auto set = [&](const char* value) {
+    scene.Load(StrCat(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings",)",
+                      R"("namespace":"shop"},"data":{"timeout":")", value, "\"}}"));
+  };
+  const auto value = [&] { return scene.Get("ConfigMap", "settings").At("data", "timeout").Str(); };
+  const auto promote = [&] {
+    REQUIRE(scene.RunUntil([&] { return scene.state.release && scene.state.release->weight > 0; },
+                           5min));
+    REQUIRE(scene.Say(Command::Verb::kPromote, "", true).accepted);
+    REQUIRE(scene.Outcome("promoted"));
+  };
+  set("1s");
+  ClusterRequest request;
+  request.verb = Verb::kPatch;
+  request.type = sim::DeploymentType();
+  request.ns = "shop";
+  request.name = "checkout";
+  request.body = *ParseJson(R"({"spec":{"template":{"spec":{"volumes":[{"name":"c","configMap":
+    {"name":"settings"}}]}}}})");
+  REQUIRE(scene.world.api().Call(request).ok());
+  promote();
+  set("2s");
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(40));
+  REQUIRE(scene.Say(Command::Verb::kAbort).accepted);
+  REQUIRE(scene.Outcome("rolledBack"));
+  CHECK(value() == "1s");
+  // The same version with another configuration.
+  set("3s");
+  REQUIRE(scene.Say(Command::Verb::kRetry).accepted);
+  promote();
+  CHECK(value() == "3s");
+  CHECK((scene.state.FindCondition("Drift") == nullptr ||
+         !scene.state.FindCondition("Drift")->status));
+  REQUIRE(scene.Say(Command::Verb::kRollBack).accepted);
+  REQUIRE(scene.RunUntil([&] { return scene.state.release.has_value(); }, 5min));
+  CHECK(scene.Outcome("promoted"));
+  CHECK(value() == "1s");
   scene.CheckSound();
 }
 

@@ -224,6 +224,17 @@ TEST_CASE("contents of Secrets and ConfigMaps are not kept, and still compare", 
   Json create = Json::Obj({{"data", Json::Obj({{"snapshot.json", Base64Encode(inner)}})}});
   CHECK(mask.Patch(create).At("data", "snapshot.json") ==
         kept_snapshot.At("data", "snapshot.json"));
+  // The same text elsewhere is something else.
+  ContentMask version;
+  version.Object(*ParseJson(R"({"kind":"ConfigMap","data":{"for":"v1","path":"replace"}})"));
+  Json whole = *ParseJson(R"({"apiVersion":"v1","kind":"Secret","data":{"for":"v1"}})");
+  CHECK(version.Patch(whole).At("apiVersion").Str() == "v1");
+  CHECK(version.Patch(whole).At("data", "for").Str() == "content-1");
+  Json operations = *ParseJson(
+      R"([{"op":"replace","path":"/metadata/labels/for","value":"v1"},
+          {"op":"replace","path":"/data","value":{"for":"v1"}}])");
+  CHECK(version.Patch(operations).At(size_t{0}) == operations.At(size_t{0}));
+  CHECK(version.Patch(operations).At(size_t{1}).At("value", "for").Str() == "content-1");
 }
 
 TEST_CASE("a forged answer does not replay", "[replay]") {
