@@ -8,6 +8,7 @@ namespace rollguard::simulation {
 namespace {
 
 using Kind = Event::Kind;
+using Word = release::Command::Verb;
 
 Plan Story(const char* setup, std::vector<Event> events) {
   Plan plan;
@@ -182,11 +183,105 @@ TEST_CASE("case: an answer is older than what the watch has told") {
 
 // The answer to a write came after the watch had told of the object's creation and of its end; it
 // stood for an object that was gone, which was then deleted again and again.
-TEST_CASE("case: an answer comes after the end of its object") { Play(DrawPlan(500588)); }
+TEST_CASE("case: an answer comes after the end of its object") { Play(DrawPlainPlan(500588)); }
 
 // Pods of the version before were still there when the next one began, and were held against it.
 TEST_CASE("case: pods of the rejected version fail on while the next one begins") {
-  CHECK(Play(DrawPlan(500697)).stable == ImageOf("v3"));
+  CHECK(Play(DrawPlainPlan(500697)).stable == ImageOf("v3"));
+}
+
+// The rejected template rolled behind a rollback that was being verified, and nobody took it back.
+TEST_CASE("case: the hold is taken off while the rollback is verified") {
+  CHECK(Play(DrawPlainPlan(500032)).stable == ImageOf("v1"));
+  for (const char* setup : {"canary istio services", "blue/green", "rolling", "canary replicas"}) {
+    for (int64_t at : {44, 52, 60, 68}) {
+      INFO(setup << " at " << at);
+      Plan plan = Story(setup, {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                {.at = seconds(at), .kind = Kind::kUnpause}});
+      plan.versions["v2"] = Quality::kAlerted;
+      plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "1m");
+      plan.guard_extra += "    maxPerHour: 1\n";
+      CHECK(Play(plan).stable == ImageOf("v1"));
+    }
+  }
+}
+
+// Of two Deployments the one that had been given everything got another template, unjudged, and was
+// promoted with it.
+TEST_CASE("case: another template where production is by now") {
+  CHECK(Play(DrawPlainPlan(500149)).stable == ImageOf("v1"));
+  for (int64_t at : {62, 66, 70, 90}) {
+    INFO("at " << at);
+    Plan plan = Story("canary gateway second Deployment",
+                      {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                       {.at = seconds(at), .kind = Kind::kRelease, .version = "v3"}});
+    plan.versions["v3"] = Quality::kCrashing;
+    plan.delete_at_end = false;
+    Play(plan);
+  }
+}
+
+// The write that puts stable's template back was refused; the newer template, still in its place,
+// was taken for put back already, and routes returned to pods of two versions.
+TEST_CASE("case: the undo under a newer template is refused once") { Play(DrawPlainPlan(500655)); }
+
+// What was stable was bad, its alert went on, and no release could begin: neither the one that
+// mends it nor the way back. People may say so.
+TEST_CASE("case: the alert about a promoted version is no reason to keep the next one out") {
+  CHECK(Play(DrawPlainPlan(500951)).outcome == "rolledBack");
+  Plan plan = DrawPlainPlan(500951);
+  plan.versions["v3"] = Quality::kGood;
+  CHECK(Play(plan).stable == ImageOf("v3"));
+  plan.events[1] = {.at = seconds(68), .kind = Kind::kCommand, .verb = Word::kRollBack};
+  CHECK(Play(plan).stable == ImageOf("v1"));
+}
+
+// An agent that was away for longer than the progress deadline rejected a version that had come up
+// meanwhile, at its first look.
+TEST_CASE("case: the progress deadline passes while the agent is away") {
+  CHECK(Play(DrawPlainPlan(700069)).outcome == "promoted");
+}
+
+// One stable pod short of what a step needs, behind the hold that was put back: for ever.
+TEST_CASE("case: a hold that was off for a moment leaves stable short") {
+  for (int64_t at : {30, 70, 100}) {
+    INFO("at " << at);
+    Plan plan =
+        Story("canary gateway", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                 {.at = seconds(at), .kind = Kind::kUnpause}});
+    plan.besides.approve_step = true;
+    Play(plan);
+  }
+}
+
+// Where nobody holds the target a rollout was seen late, and the alert about it was taken for one
+// that had been firing before.
+TEST_CASE("case: a rollout that nobody holds is seen late") {
+  CHECK(Play(DrawPlan(700263)).stable == ImageOf("v1"));
+}
+
+// A hook of the rollback failed for good, and the Guard that was being deleted heard nobody.
+TEST_CASE("case: a guard is deleted whose rollback hook fails") {
+  Plan plan = Story("canary gateway", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                       {.at = seconds(16), .kind = Kind::kDelete, .number = 1}});
+  plan.besides.hooks = Besides::Hooks::kRollbackFails;
+  Play(plan);
+}
+
+// What its predecessor was doing went on under the name of a Guard that was made anew.
+TEST_CASE("case: a guard is made anew while a write of the former one is under way") {
+  Play(DrawPlan(700994));
+}
+
+// Values of the configuration were hidden from the record wherever the same text stood.
+TEST_CASE("case: configuration that says v1") {
+  Plan plan =
+      Story("canary istio subsets", {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                                     {.at = minutes(2), .kind = Kind::kRelease, .version = "v3"}});
+  plan.versions["v2"] = Quality::kAlerted;
+  plan.versions["v3"] = Quality::kGood;
+  plan.besides.configured = true;
+  CHECK(Play(plan).stable == ImageOf("v3"));
 }
 
 }  // namespace

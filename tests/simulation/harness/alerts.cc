@@ -31,15 +31,23 @@ void Simulation::SendAlert(const std::string& version, bool firing) {
   if (firing) NoteHeard(version);
 }
 
-// It counts as heard by a release when the agent lives on long enough to follow it.
+// It counts as heard by a release when the agent lives on long enough to follow it, and had not
+// decided to promote it already.
 void Simulation::NoteHeard(const std::string& version) {
   const auto& state = checker_->state();
   if (main_.agent == nullptr || !state || !state->release || state->phase >= Phase::kPromoting ||
       checker_->ImageOfRevision(state->release->candidate) != ImageOf(version)) {
     return;
   }
-  world_.scheduler().After(kFollowsIn, [this, version, kills = report_.kills] {
-    if (kills == report_.kills) heard_.insert(version);
+  world_.scheduler().After(kFollowsIn, [this, version, kills = report_.kills,
+                                        id = state->release->id, heard = world_.scheduler().Now()] {
+    bool decided = kills != report_.kills || !checker_->state();
+    for (size_t i = 0; !decided && i < checker_->state()->decisions.size(); ++i) {
+      const release::Decision& decision = checker_->state()->decisions[i];
+      decided = decision.release == id && decision.at <= heard &&
+                decision.verdict == release::Verdict::kPromote;
+    }
+    if (!decided) heard_.insert(version);
   });
 }
 

@@ -53,6 +53,8 @@ double Picture::Share(const std::string& image) const {
 Checker::Checker(sim::World& world, const Plan& plan)
     : world_(world),
       plan_(plan),
+      besides_(world, plan,
+               [this](const std::string& rule, const std::string& what) { Violated(rule, what); }),
       observed_(plan.setup->strategy.find("admission: observe") != std::string::npos) {
   pods_type_ = world.api().TypeId("", "pods");
   guard_type_ = world.api().TypeId("rollguard.dev", "guards");
@@ -120,6 +122,7 @@ void Checker::OnPod(const sim::Change& change) {
     return;
   }
   const Json& object = *change.after;
+  if (!ImageIn(object).starts_with(ImageOf(""))) return;  // of a hook
   const bool is_new = !pods_.contains(change.key.name);
   Pod& pod = pods_[change.key.name];
   const bool was = pod.ready;
@@ -159,6 +162,7 @@ void Checker::OnGuard(const sim::Change& change) {
     return;
   }
   if (status.Dump().size() > kMaxStatus) Violated("size", "the status has grown over 100 KiB");
+  besides_.OnState(state_, *state);
   state_ = std::move(*state);
   NoteDecisions();
 }
@@ -180,6 +184,7 @@ void Checker::NoteDecisions() {
     const std::string image = ImageOfRevision(decision.revision);
     begun_[decision.release] = decision.revision;
     starts_.push_back(image);
+    besides_.Began(decision);
     const int64_t times = std::count(starts_.begin(), starts_.end(), image);
     if (times > asked_[image] + asked_any_) {
       Violated("once", StrCat(image, " was released ", times, " times, asked for ", asked_[image],
@@ -194,16 +199,23 @@ void Checker::LearnRevision(const Json& object) {
   images_.try_emplace(release::RevisionOf(pod_template), ImageIn(pod_template));
 }
 
+// Extra routes stand before the owner's: there places in the list say nothing.
+bool Checker::Moved(const std::string& pointer) const {
+  return plan_.besides.headers &&
+         (pointer.starts_with("/spec/http/") || pointer.starts_with("/spec/rules/"));
+}
+
 void Checker::OnOwners(const sim::Change& change) {
   const Json& object = change.after ? *change.after : *change.last;
   const std::string& kind = object.At("kind").Str();
+  if (kind == "Job") return besides_.OnJob(change);
   const bool workload = kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
   if (!workload && !IsRouteKind(kind)) return;
   dirty_ = true;
   if (change.after && workload) LearnRevision(object);
   if (!change.after) return;
   for (const Setup::Foreign& foreign : plan_.setup->foreign) {
-    if (foreign.object != StrCat(kind, "/", change.key.name)) continue;
+    if (foreign.object != StrCat(kind, "/", change.key.name) || Moved(foreign.pointer)) continue;
     const Json* value = ResolvePointer(object, foreign.pointer);
     if (!((value != nullptr ? *value : Json()) ==
           foreign_[StrCat(foreign.object, " ", foreign.pointer)])) {
@@ -226,6 +238,7 @@ void Checker::Wrote(const ClusterRequest& request, const sim::ApiReply& reply, b
   last_write_ = Now();
   dirty_ = true;
   event_writes_.push_back({request, knows_back});
+  besides_.Wrote(StrCat(kind, " ", request.name), state_);
 }
 
 // --- What is seen ---
@@ -507,6 +520,7 @@ bool Checker::MayBeBroken(const std::string& image) const {
 
 void Checker::CheckAtRest() {
   CheckOwners(true);
+  if (state_) besides_.AtRest(*state_, StableImage());
   if (state_ && state_->phase == Phase::kAdopting) return;  // it never began
   std::map<std::string, int64_t> images;
   for (const auto& [name, pod] : pods_) {

@@ -23,6 +23,7 @@
 
 #include "agent/release/state.h"
 #include "agent/sim/world.h"
+#include "tests/simulation/harness/besides_checker.h"
 #include "tests/simulation/harness/plan.h"
 
 namespace rollguard::simulation {
@@ -50,6 +51,7 @@ class Checker {
   // The world may do things that invariants must allow for.
   void Asked(const std::string& version);  // somebody wants it released (once more)
   void AskedForAnything();                 // ... or any version, by a command
+  void PersonSpoke() { besides_.PersonSpoke(); }
   // Pods may come and go without the guard's leave for a while.
   void AroundTheGuard() { around_until_ = Now() + kAround; }
   void Scaled() { scaled_at_ = Now(); }
@@ -92,6 +94,7 @@ class Checker {
   void OnPod(const sim::Change& change);
   void OnGuard(const sim::Change& change);
   void OnOwners(const sim::Change& change);
+  bool Moved(const std::string& pointer) const;
   void LearnRevision(const Json& object);
   void NoteDecisions();
   Picture Look();
@@ -116,6 +119,7 @@ class Checker {
 
   sim::World& world_;
   const Plan& plan_;
+  BesidesChecker besides_;
   const bool observed_;
   int pods_type_, guard_type_;
   std::string guard_key_;

@@ -156,6 +156,12 @@ bool Plan::AllIsWell() const {
 }
 
 Plan DrawPlan(uint64_t seed, const Setup* setup) {
+  Plan plan = DrawPlainPlan(seed, setup);
+  plan.besides = DrawBesides(seed, *plan.setup);
+  return plan;
+}
+
+Plan DrawPlainPlan(uint64_t seed, const Setup* setup) {
   Random random(seed * 7919 + 13);
   Plan plan;
   plan.seed = seed;
@@ -209,13 +215,17 @@ std::string GuardYaml(const Plan& plan) {
   }
   std::string extra = plan.guard_extra;
   if (rules) extra = ReplaceAll(extra, "  rollback:\n", "  rollback:\n    rules: [errors]\n");
+  if (plan.besides.approve_back) {
+    for (const char* word : {"immediate", "gradual"})
+      extra = ReplaceAll(extra, StrCat("onTrigger: ", word), "onTrigger: approval");
+  }
   return StrCat(
       "apiVersion: rollguard.dev/v1alpha1\nkind: Guard\n"
       "metadata: {name: checkout, namespace: shop}\nspec:\n"
       "  target: {apiVersion: apps/v1, kind: ",
-      plan.setup->kind, ", name: checkout}\n  progressDeadline: 90s\n", extra,
-      "    alerts: [{matchers: ['severity=\"critical\"'], action: rollback}]\n",
-      "  strategy:\n    ", plan.setup->strategy, "\n");
+      plan.setup->kind, ", name: checkout}\n  progressDeadline: 90s\n", BesidesYaml(plan.besides),
+      extra, "    alerts: [{matchers: ['severity=\"critical\"'], action: rollback}]\n",
+      "  strategy:\n    ", StrategyYaml(plan), "\n");
 }
 
 std::string Describe(const Plan& plan) {
@@ -228,6 +238,7 @@ std::string Describe(const Plan& plan) {
   for (const WriteCrash& crash : plan.crashes) {
     out += StrCat(", killed ", crash.after_effect ? "after" : "at", " write ", crash.nth);
   }
+  out += Describe(plan.besides);
   out += "\n" + plan.guard_extra;
   for (const Event& event : plan.events) {
     out += StrCat("  +", FormatShortDuration(event.at), " ", Describe(event), "\n");

@@ -59,6 +59,18 @@ struct WriteCrash {
   bool after_effect = false;
 };
 
+// What a guard may have besides its strategy.
+struct Besides {
+  enum class Hooks { kNone, kGood, kRollbackFails };
+  Hooks hooks = Hooks::kNone;  // one of each: before, after, down, check
+  bool configured = false;     // the pods read a ConfigMap and a Secret, set with each version
+  Duration frozen_from{0};     // nothing new begins and no step is taken, after the start of all
+  Duration frozen_for{0};      // 0: never
+  bool approve_back = false;   // a rollback waits for people
+  bool headers = false;        // a canary has a header route
+  bool approve_step = false;   // ... and waits for people before half of the traffic
+};
+
 struct Plan {
   uint64_t seed = 0;
   const Setup* setup = nullptr;
@@ -70,6 +82,7 @@ struct Plan {
   std::vector<Event> events = {};    // in order of time
   Duration faults_for = minutes(4);  // from the first event on; then all goes well
   bool delete_at_end = false;
+  Besides besides = {};
 
   Quality QualityOf(const std::string& version) const;
   bool Has(Event::Kind kind) const;
@@ -81,6 +94,12 @@ struct Plan {
 
 // The same seed gives the same plan. `setup`: instead of the drawn one.
 Plan DrawPlan(uint64_t seed, const Setup* setup = nullptr);
+Plan DrawPlainPlan(uint64_t seed, const Setup* setup = nullptr);  // with nothing besides
+// besides.cc
+Besides DrawBesides(uint64_t seed, const Setup& setup);
+std::string BesidesYaml(const Besides& besides);  // lines below `spec:`
+std::string StrategyYaml(const Plan& plan);
+std::string Describe(const Besides& besides);
 std::string Describe(const Event& event);
 std::string Describe(const Plan& plan);
 std::string GuardYaml(const Plan& plan);

@@ -343,18 +343,39 @@ const Setup* FindSetup(std::string_view name) {
 
 std::string ImageOf(std::string_view version) { return StrCat("shop/checkout:", version); }
 
-Json TemplateOf(std::string_view version) {
+Json SettingsOf(std::string_view version) {
+  return Json::Obj({{"apiVersion", "v1"},
+                    {"kind", "ConfigMap"},
+                    {"metadata", Json::Obj({{"name", "settings"}, {"namespace", kNs}})},
+                    {"data", Json::Obj({{"for", version}, {"always", "the same"}})}});
+}
+
+Json KeysOf(std::string_view version) {
+  // Base64 of itself; what it stands for does not matter here.
+  return Json::Obj({{"apiVersion", "v1"},
+                    {"kind", "Secret"},
+                    {"metadata", Json::Obj({{"name", "keys"}, {"namespace", kNs}})},
+                    {"type", "Opaque"},
+                    {"data", Json::Obj({{"for", StrCat(version, "AA")}})}});
+}
+
+Json TemplateOf(std::string_view version, bool configured) {
   Json container =
       Json::Obj({{"name", "app"},
                  {"image", ImageOf(version)},
                  {"resources", Json::Obj({{"requests", Json::Obj({{"cpu", "500m"}})}})}});
+  if (configured) {
+    container.Set("envFrom",
+                  Json::Arr({Json::Obj({{"configMapRef", Json::Obj({{"name", "settings"}})}}),
+                             Json::Obj({{"secretRef", Json::Obj({{"name", "keys"}})}})}));
+  }
   return Json::Obj({{"metadata", Json::Obj({{"labels", Json::Obj({{"app", kApp}})}})},
                     {"spec", Json::Obj({{"containers", Json::Arr({container})}})}});
 }
 
-Json WorkloadOf(const Setup& setup, const std::string& name, int64_t replicas) {
+Json WorkloadOf(const Setup& setup, const std::string& name, int64_t replicas, bool configured) {
   Json spec = Json::Obj({{"selector", Json::Obj({{"matchLabels", Json::Obj({{"app", kApp}})}})},
-                         {"template", TemplateOf("v1")}});
+                         {"template", TemplateOf("v1", configured)}});
   if (setup.second) {
     spec["selector"]["matchLabels"].Set("slot", name);
     spec["template"]["metadata"]["labels"].Set("slot", name);

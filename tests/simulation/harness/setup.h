@@ -45,8 +45,13 @@ const std::vector<Setup>& FurtherSetups();
 const Setup* FindSetup(std::string_view name);  // of both
 
 std::string ImageOf(std::string_view version);  // "v2" -> "shop/checkout:v2"
-Json TemplateOf(std::string_view version);
+// `configured`: it reads the ConfigMap `settings` and the Secret `keys`.
+Json TemplateOf(std::string_view version, bool configured = false);
+// What those two hold with that version.
+Json SettingsOf(std::string_view version);
+Json KeysOf(std::string_view version);
 // The workload at rest, before anything happened.
-Json WorkloadOf(const Setup& setup, const std::string& name, int64_t replicas);
+Json WorkloadOf(const Setup& setup, const std::string& name, int64_t replicas,
+                bool configured = false);
 
 }  // namespace rollguard::simulation

@@ -77,7 +77,12 @@ void Simulation::LoadWorld() {
     Status loaded = object ? world_.Load(*object) : Status(object.error());
     if (!loaded) report_.violations.push_back(StrCat("setup: ", loaded.error().message, text));
   }
-  (void)world_.Load(WorkloadOf(setup, kApp, plan_.replicas));
+  (void)world_.Load(SettingsOf("v1"));
+  (void)world_.Load(KeysOf("v1"));
+  sim::RevisionBehaviour fails;
+  fails.job_fails = plan_.besides.hooks == Besides::Hooks::kRollbackFails;
+  world_.behaviours().SetImage("tool/down", fails);
+  (void)world_.Load(WorkloadOf(setup, kApp, plan_.replicas, plan_.besides.configured));
   if (setup.second) (void)world_.Load(WorkloadOf(setup, "checkout-b", 0));
   if (setup.max_replicas > 0) {
     (void)world_.Load(Json::Obj(
@@ -242,7 +247,14 @@ void Simulation::SetVersion(const std::string& version) {
   checker_->Asked(version);
   wanted_ = version;
   std::string name = kApp;
-  Json pods = TemplateOf(version);
+  Json pods = TemplateOf(version, plan_.besides.configured);
+  if (plan_.besides.configured) {
+    for (const Json& config : {SettingsOf(version), KeysOf(version)}) {
+      const std::string type = ToLower(config.At("kind").Str()) + "s";
+      world_.api().Update({world_.api().TypeId("", type), kNs, config.At("metadata", "name").Str()},
+                          [&](Json& object) { object.Set("data", config.At("data")); });
+    }
+  }
   if (plan_.setup->second) {
     name = Swapped() ? kApp : "checkout-b";
     pods["metadata"]["labels"].Set("slot", name);
@@ -252,6 +264,7 @@ void Simulation::SetVersion(const std::string& version) {
 
 void Simulation::Command(Word verb, bool full, app::Controller::Answered answered) {
   if (main_.agent == nullptr) return;
+  checker_->PersonSpoke();
   release::Command command;
   command.id = StrCat("c", ++commands_);
   command.verb = verb;
@@ -413,10 +426,18 @@ void Simulation::Help() {
       Note(StrCat(answer.accepted ? "  accepted: " : "  refused: ", answer.message));
     });
   };
+  // What fires is about the version that is stable, or nothing any more: they have looked.
+  const bool fires = state.blocked_by.find("was firing already") != std::string::npos;
+  if (state.phase == Phase::kPending && fires) return say(Word::kPromote);
   if (!state.release) return;
+  const bool back = state.phase == Phase::kRollingBack || state.phase == Phase::kVerifying;
+  if (back && state.release->paged && !state.release->awaiting_approval) return say(Word::kSkip);
   if (state.phase == Phase::kHeld) return say(Word::kRollBack);
   if (state.release->awaiting_approval) return say(Word::kApprove);
   if (state.release->paused) return say(Word::kResume);
+  for (const std::string& reason : guard->reasons) {
+    if (reason.starts_with("waits for approval")) return say(Word::kApprove);
+  }
 }
 
 void Simulation::Recover() {

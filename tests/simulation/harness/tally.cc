@@ -67,6 +67,14 @@ void Tally::AddEvents(const Plan& plan) {
   }
 }
 
+void Tally::AddBesides(const Besides& besides) {
+  for (std::string_view one : Split(Describe(besides), ',')) {
+    one = Trim(one);
+    if (one.starts_with("frozen")) one = "frozen for a while";
+    if (!one.empty()) ++besides_[std::string(one)];
+  }
+}
+
 void Tally::Add(const Plan& plan, const Report& report) {
   ++seeds_;
   failed_ += report.violations.empty() ? 0 : 1;
@@ -82,15 +90,17 @@ void Tally::Add(const Plan& plan, const Report& report) {
   for (const auto& [version, quality] : plan.versions) ++versions_[ToString(quality)];
   AddFaults(plan);
   AddEvents(plan);
+  AddBesides(plan.besides);
 }
 
 std::string Tally::Text() const {
-  return StrCat(
-      seeds_, " seeds, ", failed_, " failed; ", static_cast<uint64_t>(hours_), " virtual hours, ",
-      releases_, " releases, ", rejected_, " revisions rejected, ", kills_, " agents killed, ",
-      writes_, " writes, ", static_cast<uint64_t>(requests_ / 1e6), " million requests\n",
-      Line("strategies", strategies_), Line("setups", routers_), Line("versions", versions_),
-      Line("faults", faults_), Line("what happens", events_), Line("limits", limits_));
+  return StrCat(seeds_, " seeds, ", failed_, " failed; ", static_cast<uint64_t>(hours_),
+                " virtual hours, ", releases_, " releases, ", rejected_, " revisions rejected, ",
+                kills_, " agents killed, ", writes_, " writes, ",
+                static_cast<uint64_t>(requests_ / 1e6), " million requests\n",
+                Line("strategies", strategies_), Line("setups", routers_),
+                Line("versions", versions_), Line("faults", faults_), Line("what happens", events_),
+                Line("limits", limits_), Line("besides", besides_));
 }
 
 }  // namespace rollguard::simulation

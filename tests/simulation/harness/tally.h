@@ -21,10 +21,11 @@ class Tally {
   using Counts = std::map<std::string, uint64_t>;
   void AddFaults(const Plan& plan);
   void AddEvents(const Plan& plan);
+  void AddBesides(const Besides& besides);
 
   uint64_t seeds_ = 0, failed_ = 0, releases_ = 0, rejected_ = 0, kills_ = 0, writes_ = 0;
   double hours_ = 0, requests_ = 0, lost_ = 0;
-  Counts strategies_, routers_, versions_, faults_, events_, limits_;
+  Counts strategies_, routers_, versions_, faults_, events_, limits_, besides_;
 };
 
 }  // namespace rollguard::simulation
