@@ -92,7 +92,7 @@ const std::vector<Schema>& Schemas() {
         {"stable", "number?", "the same of the stable revision", kRequired}}},
       {"Condition",
        "One condition of the guard",
-       {{"type", "string", "Ready, RollbackReady, Paused, Blind, Conflict, Drift", kRequired},
+       {{"type", "string", "Ready, RollbackReady, Paused, Blind, Conflict, Drift, OlderState", kRequired},
         {"status", "boolean", "whether it holds", kRequired},
         {"reason", "string", "one word"},
         {"message", "string", "one sentence"},

@@ -140,7 +140,8 @@ void Controller::OnGuard(const Json& object) {
   const std::string version = object.At("metadata", "resourceVersion").Str();
   bool ours = version == slot->resource_version;
   // What comes late of the time before our last write says nothing any more.
-  if (!is_new && !ours && IsAsNew(slot->resource_version, version)) return;
+  const bool late = !is_new && !ours && IsAsNew(slot->resource_version, version);
+  if (late && !std::exchange(slot->may_be_older, false)) return;
   if (!slot->busy) {
     // The version that guards our writes and the state they start from are of one object: what
     // another writer, or a write of ours without an answer, left there is read again.

@@ -77,8 +77,12 @@ class Controller {
   void SetLibrary(spec::Library library);
   const spec::Library& library() const { return library_; }
 
+  // Ids of the newest decision that a history knows of each guard. Before Start.
+  void Remember(std::map<std::string, std::string> newest) { newest_ = std::move(newest); }
   // Begins to watch guards.
   void Start();
+  // The cluster's store was put back to an older state: everything is listed anew.
+  void WentBack();
   bool synced() const;
   // No look begins any more; `done` runs once those under way have ended.
   void Quiesce(std::function<void()> done);
@@ -132,6 +136,10 @@ class Controller {
   bool Signed(const Slot& slot) const;
   void Sign(const Slot& slot, Json& status) const;
 
+  // How far a guard's status was known to be (past.cc).
+  void Know(Slot& slot) const;
+  void AddPast(const Slot& slot, release::Observation& observation) const;
+
   // What reaches the wrong replica (relay.cc).
   void Hand(const Slot& slot, const std::string& key, Json entry, std::function<void(Status)> done);
   void AskOwner(const SlotPtr& slot, const release::Command& command, Answered answered);
@@ -184,6 +192,7 @@ class Controller {
   // "kind ns/name" -> guards that look at that object; "ns/name" of workloads and siblings.
   GuardIndex index_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::map<std::string, std::string> newest_;  // by guard: decisions of earlier processes
   uint64_t looks_ = 0;
   bool quiescing_ = false;
 };

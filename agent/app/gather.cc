@@ -113,6 +113,7 @@ release::Observation Controller::Gather(Slot& slot, Arena& arena) {
   observation.deleting = slot.deleting;
   observation.commands = slot.commands;
   AddStart(slot, observation);
+  AddPast(slot, observation);
   for (Sensor* sensor : parts_.sensors) sensor->Contribute(*slot.guard, *slot.state, observation);
   return observation;
 }

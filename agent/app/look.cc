@@ -119,6 +119,8 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
     return;
   }
   slot->busy = true;
+  // Nobody acts under an owner's name that is not its own.
+  const bool told = result.actions.empty() || Signed(*slot);
   auto carry_out = [this, slot, actions = std::move(result.actions),
                     finalized = result.finalized](Status written) mutable {
     if (!written) {
@@ -127,7 +129,6 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
     }
     CarryOut(slot, std::move(actions), finalized);
   };
-  const bool told = result.actions.empty() || Signed(*slot);
   if (!result.state_changed && !inbox_moves && told) {
     Follow(*slot, observation);
     carry_out({});
@@ -151,6 +152,7 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
         slot->intended.reset();
         if (written) {
           slot->state = after;
+          Know(*slot);
           if (changed) Announce(slot, before, *view);
           Follow(*slot, *view);
         }
@@ -212,7 +214,9 @@ void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> acti
                           bool finalized) {
   ActionRunner::Fence fence;
   if (parts_.ownership != nullptr)
-    fence = {[this, slot] { return MayWrite(*slot); }, !slot->looked_unseen};
+    fence = {
+        [this, slot, tenure = slot->tenure] { return slot->tenure == tenure && MayWrite(*slot); },
+        !slot->looked_unseen};
   runner_.Run(slot->guard, std::move(actions), std::move(fence),
               [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;

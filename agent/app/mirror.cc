@@ -80,6 +80,11 @@ bool Mirror::Ensure(const ResourceType& type) {
   return kind.synced;
 }
 
+void Mirror::Relist() {
+  ours_.clear();
+  for (auto& [type, kind] : kinds_) kind.informer->Relist();
+}
+
 bool Mirror::Synced(const ResourceType& type) const {
   auto found = kinds_.find(type);
   return found != kinds_.end() && found->second.synced;

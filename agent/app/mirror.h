@@ -44,6 +44,9 @@ class Mirror {
   // Why a kind is not synced yet, for people; empty when it is or nothing failed so far.
   std::string Trouble(const ResourceType& type) const;
 
+  // Lists every kind anew; what is held may be of a time that never was.
+  void Relist();
+
   // nullptr when there is no such object.
   const Json* Get(const ResourceType& type, const std::string& ns, const std::string& name,
                   Arena& arena) const;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kMaxAlerts = 50'000;
 constexpr size_t kMaxReleases = 20'000;
+constexpr size_t kMaxDecisions = 10'000;
 
 }  // namespace
 
@@ -24,6 +25,10 @@ Expected<ReadBack> ReadBackFrom(History& history, Time now, Duration alerts_for)
   for (ReleaseRow& row : *releases) {
     if (!row.ended) out.running.push_back(std::move(row));
   }
+  auto decisions = history.Find({.kind = "decision", .limit = kMaxDecisions});
+  if (!decisions) return decisions.error();
+  for (StoredRecord& one : *decisions)  // newest first
+    out.newest.try_emplace(std::move(one.record.guard), std::move(one.record.id));
   return out;
 }
 

@@ -87,6 +87,13 @@ void ShardKeeper::Stop(std::function<void()> done) {
   synced_ ? Tick() : std::exchange(stopped_, nullptr)();
 }
 
+void ShardKeeper::Relist() {
+  if (!informer_) return;
+  for (Held& held : shards_) held.may_be_older = true;
+  for (auto& [identity, held] : replicas_) held.may_be_older = true;
+  informer_->Relist();
+}
+
 ShardKeeper::Held* ShardKeeper::Find(const kube::Lease& lease) {
   std::string_view name = lease.name;
   if (name.starts_with(kReplicaPrefix)) {
@@ -104,7 +111,8 @@ void ShardKeeper::OnLease(const kube::Lease& lease) {
   Held* held = Find(lease);
   if (held == nullptr) return;
   const std::string& known = held->lease.resource_version;
-  if (!known.empty() && IsAsNew(known, lease.resource_version)) return;
+  const bool late = !known.empty() && IsAsNew(known, lease.resource_version);
+  if (late && !std::exchange(held->may_be_older, false)) return;
   Saw(*held, lease);
   if (synced_) TickAt(ports_.clock->Monotonic());
 }

@@ -69,6 +69,8 @@ class ShardKeeper : public Ownership {
   ShardKeeper& operator=(const ShardKeeper&) = delete;
 
   void Start(Hooks hooks);
+  // The store went back: leases are listed anew and count whatever their version.
+  void Relist();
   // Gives everything up; `done` runs once nothing is held any more.
   void Stop(std::function<void()> done);
 
@@ -93,6 +95,7 @@ class ShardKeeper : public Ownership {
     std::optional<Mono> until;  // ours until then
     bool in_flight = false;
     bool leaving = false;  // being given up
+    bool may_be_older = false;
     Mono renew_at{0};
     int64_t outgrow = -1;  // an epoch ours must be later than
   };

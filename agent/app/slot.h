@@ -32,7 +32,10 @@ struct Controller::Slot {
   // Its spec as JSON once policy and named strategy are merged in; empty: it is the object's own.
   std::string resolved_spec;
 
-  std::optional<release::GuardState> state;     // absent until read from the status
+  std::optional<release::GuardState> state;  // absent until read from the status
+  // The furthest its status was known to be, while it is this object.
+  std::string known_uid;
+  int64_t known_sequence = 0;
   std::optional<release::GuardState> intended;  // while it is being written
   std::string checked_artifacts;                // which template and signatures, and
   std::string refused_artifacts;                // why they were refused; empty: they were not
@@ -53,10 +56,12 @@ struct Controller::Slot {
   std::vector<std::string> reasons;
   std::optional<Time> looked;
 
-  bool mine = true;    // this replica decides on it
-  bool busy = false;   // a state write or actions are under way
-  bool again = false;  // something happened meanwhile
+  bool mine = true;     // this replica decides on it
+  uint64_t tenure = 0;  // counts the times it was let go
+  bool busy = false;    // a state write or actions are under way
+  bool again = false;   // something happened meanwhile
   bool gone = false;
+  bool may_be_older = false;   // the store went back: what comes next counts, whatever its version
   bool looked_unseen = false;  // the last look could not trust its view
   bool unread = false;  // an object could not be read again: the next look cannot trust its view
   TimerId timer = 0;

@@ -55,6 +55,7 @@ void Controller::Take(const SlotPtr& slot) {
 
 void Controller::LetGo(const SlotPtr& slot) {
   slot->mine = false;
+  ++slot->tenure;
   if (slot->timer != 0) ports_.timers->CancelTimer(std::exchange(slot->timer, 0));
   slot->timer_at.reset();
   if (!slot->busy) Leave(slot);  // else Rest does
@@ -92,6 +93,7 @@ bool Controller::ReadState(Slot& slot) {
     return false;
   }
   slot.state = std::move(*state);
+  Know(slot);
   return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "agent/base/text.h"
 #include "agent/kube/packed.h"
@@ -57,6 +58,14 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     started_ = true;
     StartList();
     ScheduleResync();
+  }
+
+  void Relist() {
+    if (!started_ || stopped_) return;
+    if (watch_ != 0) cluster_.CancelWatch(std::exchange(watch_, 0));
+    if (wait_ != 0) timers_.CancelTimer(std::exchange(wait_, 0));
+    stats_.watching = false;
+    StartList();
   }
 
   void Stop() {
@@ -397,6 +406,7 @@ Informer::Informer(Cluster& cluster, Timers& timers, Random random, Executor exe
 Informer::~Informer() { impl_->Stop(); }
 
 void Informer::Start() { impl_->Start(); }
+void Informer::Relist() { impl_->Relist(); }
 
 Informer::HandlerId Informer::AddHandler(InformerHandler handler) {
   return impl_->AddHandler(std::move(handler));

@@ -74,6 +74,8 @@ class Informer {
   ~Informer();
 
   void Start();
+  // Lists anew at once, whatever the watch says.
+  void Relist();
 
   // Before or after Start. A handler that comes late gets an upsert for each object first (and
   // `synced` when that has been).

@@ -39,9 +39,9 @@ struct Dispatcher::Lane {
 };
 
 bool IsTerminal(std::string_view event) {
-  constexpr std::string_view kTerminal[] = {"promoted", "rolledBack", "rollbackFailed",
-                                            "rejected", "superseded", "limited",
-                                            "verified", "notTheCause"};
+  constexpr std::string_view kTerminal[] = {"promoted", "rolledBack",  "rollbackFailed",
+                                            "rejected", "superseded",  "limited",
+                                            "verified", "notTheCause", "olderState"};
   return Holds(kTerminal, event);
 }
 

@@ -28,6 +28,7 @@ constexpr std::pair<std::string_view, std::string_view> kHeadlines[] = {
     {"drift", "has drifted"},
     {"notReady", "has no way back now"},
     {"superseded", "gives way to a newer revision"},
+    {"olderState", "is not decided on: its state is older than what was known"},
 };
 
 analysis::TemplateData DataOf(const Notice& notice) {

@@ -47,7 +47,7 @@ Decision& Context::Decide(Verdict verdict, std::string reason, std::string actor
                           std::vector<Signal> signals) {
   Edit().sequence += 1;
   Decision decision;
-  decision.id = ShortHash(StrCat(guard.Id(), "/", guard.metadata.uid, "/d", state().sequence), 10);
+  decision.id = DecisionId(guard.Id(), guard.metadata.uid, state().sequence);
   decision.at = obs.now;
   decision.guard = guard.Id();
   decision.phase = ToString(state().phase);

@@ -142,6 +142,10 @@ std::string StableShort(const Context& c);
 // traffic.cc
 Progress ApplySplit(Context& c, const routing::Split& split, const std::string& why);
 Progress ApplyRest(Context& c, routing::RestAfter after);
+// The status has gone back behind what is known of it (older.cc).
+bool IsOlderThanKnown(const Context& c);
+void RefuseOlder(Context& c);
+void AcceptOlder(Context& c);
 bool Settled(Context& c);  // verified, and long enough ago for every proxy to know
 int64_t MeasuredWeight(const Context& c);
 void StageWayBack(Context& c);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/release/decision.h"
 
+#include "agent/base/hash.h"
 #include "agent/base/text.h"
 
 namespace rollguard::release {
@@ -42,6 +43,10 @@ Signal SignalFromJson(const Json& json) {
 const char* ToString(Verdict verdict) { return kVerdicts[static_cast<size_t>(verdict)]; }
 const char* ToString(Signal::Source source) { return kSources[static_cast<size_t>(source)]; }
 const char* ToString(Signal::State state) { return kStates[static_cast<size_t>(state)]; }
+
+std::string DecisionId(std::string_view guard, std::string_view uid, int64_t sequence) {
+  return ShortHash(StrCat(guard, "/", uid, "/d", sequence), 10);
+}
 
 std::optional<Verdict> VerdictFrom(std::string_view word) {
   for (size_t i = 0; i < std::size(kVerdicts); ++i) {

@@ -27,6 +27,8 @@ enum class Verdict {
   kEscalate,   // "escalate": the way back does not work; people are needed
   kAdopt,      // "adopt": the guard takes a workload over, or gives it back
 };
+// The id of a guard's decision: made of the object's uid and the sequence of its status.
+std::string DecisionId(std::string_view guard, std::string_view uid, int64_t sequence);
 const char* ToString(Verdict verdict);
 std::optional<Verdict> VerdictFrom(std::string_view word);
 

@@ -199,6 +199,10 @@ struct Observation {
   std::string rollback_limit;  // group or fleet limit that forbids a rollback now; empty: none
   // A read failed, what is seen may be old: nothing is decided but the way back, which was staged.
   bool stale = false;
+  // The guard's status was known to be at this sequence, which it is not any more; 0: nothing is
+  // known beyond it. And a person has accepted that.
+  int64_t known_sequence = 0;
+  bool older_accepted = false;
 
   const Json* FindObject(const ObjectId& id) const;
   const RunView* FindRun(std::string_view id) const;

@@ -200,6 +200,8 @@ void Fields(Archive& a, View& v) {
   a("blind", v.blind);
   a("rollbackLimit", v.rollback_limit);
   a("stale", v.stale);
+  a("knownSequence", v.known_sequence);
+  a("olderAccepted", v.older_accepted);
 }
 
 }  // namespace rollguard::release

@@ -53,6 +53,8 @@ struct ApprovalVote {
 
 // Names of signals, actors and the like are kept up to so many bytes.
 inline constexpr size_t kMaxName = 200;
+// On a Guard whose state went back: the sequence that is given up.
+inline constexpr std::string_view kAcceptOlder = "rollguard.dev/accept-older-state";
 
 // What took the release back.
 struct Trigger {
@@ -134,7 +136,7 @@ struct LastOutcome {
 };
 
 struct Condition {
-  std::string type;  // Ready, RollbackReady, Paused, Blind, Conflict, Drift
+  std::string type;  // Ready, RollbackReady, Paused, Blind, Conflict, Drift, OlderState
   bool status = false;
   std::string reason;
   std::string message;

@@ -95,6 +95,10 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
   result.state = std::move(state);
   Context c(guard, observation, result);
   Mend(c);
+  if (IsOlderThanKnown(c) && !observation.deleting) {
+    RefuseOlder(c);
+    return result;
+  }
   if (observation.stale || OutOfDate(c)) {
     StepUnseen(c);
     NameChanges(result);
@@ -115,6 +119,7 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     c.SetCondition("Ready", false, "NoTarget", "the target is not there");
     return result;
   }
+  AcceptOlder(c);
   HandleCommands(c);
   if (c.plan.kind == Plan::Kind::kExternal) {
     External(c);

@@ -9,6 +9,7 @@
 #include "agent/app/measurements.h"
 #include "agent/app/notifier.h"
 #include "agent/app/recorder.h"
+#include "agent/app/store_pulse.h"
 #include "agent/app/telemetry_listener.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
@@ -54,7 +55,17 @@ struct Brain::Parts {
                 g.NextSeed()),
         notices(outlets, g.loop, g.clock, g.config.cluster.name),
         others(g),
-        replica(g) {}
+        replica(g),
+        pulse(*g.cluster, g.loop,
+              g.config.cluster.namespaces.empty() ? "" : g.config.cluster.namespaces[0],
+              [this](int64_t from, int64_t to) { WentBack(from, to); }) {}
+
+  void WentBack(int64_t from, int64_t to) {
+    ground.log.Error("the cluster's store went back to an older state: everything is read anew",
+                     {{"from", from}, {"to", to}});
+    controller->WentBack();
+    replica.Relist();
+  }
 
   Ground& ground;
   app::AlertDesk alerts;
@@ -76,6 +87,7 @@ struct Brain::Parts {
   app::NotifyListener notices;
   OtherClusters others;
   Replica replica;
+  app::StorePulse pulse;
 
   std::vector<app::Sensor*> sensors;
   std::vector<app::Listener*> listeners;
@@ -186,7 +198,9 @@ void Brain::Start(app::ReadBack earlier) {
   const bool shared = !history.postgres_url.empty() || !history.postgres_url_file.empty();
   if (parts_->replica.ownership() == nullptr || shared)
     (void)parts_->alerts.Receive(earlier.alerts);
+  parts_->controller->Remember(std::move(earlier.newest));
   parts_->controller->Start();
+  parts_->pulse.Start();
   parts_->replica.Start(*parts_->controller);
   parts_->poller.Start();
   app::FollowAlerts(parts_->ground.metrics, parts_->ground.loop, parts_->alerts, parts_->poller);

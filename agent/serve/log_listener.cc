@@ -26,6 +26,8 @@ void LogListener::Changed(const spec::Guard& guard, const release::GuardState& b
 }
 
 void LogListener::Told(const spec::Guard& guard, const release::Notify& notice) {
+  if (notice.event == "olderState")
+    log_.Error("the guard's state went back", {{"guard", guard.Id()}, {"problem", notice.text}});
   log_.Debug("notice", {{"guard", guard.Id()}, {"event", notice.event}, {"text", notice.text}});
 }
 

@@ -35,6 +35,10 @@ void Replica::Start(app::Controller& controller) {
   if (keeper_) app::KeepFor(*keeper_, controller, [this] { Changed(); });
 }
 
+void Replica::Relist() {
+  if (keeper_) keeper_->Relist();
+}
+
 void Replica::Stop(std::function<void()> done) {
   if (keeper_) {
     keeper_->Stop(std::move(done));

@@ -21,6 +21,8 @@ class Replica {
   app::Ownership* ownership() { return keeper_.get(); }
   // The controller watches guards.
   void Start(app::Controller& controller);
+  // The cluster's store went back.
+  void Relist();
   // Gives every shard back; `done` runs at once when there is nothing to give.
   void Stop(std::function<void()> done);
 

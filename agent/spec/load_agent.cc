@@ -7,10 +7,10 @@
 namespace rollguard::spec {
 namespace {
 
-constexpr std::array<std::string_view, 16> kEvents = {
-    "started",        "advanced", "waiting",     "promoted",  "paused", "rolledBack",
-    "rollbackFailed", "verified", "notTheCause", "limited",   "blind",  "rejected",
-    "frozen",         "drift",    "notReady",    "superseded"};
+constexpr std::array<std::string_view, 17> kEvents = {
+    "started",        "advanced", "waiting",     "promoted",   "paused",    "rolledBack",
+    "rollbackFailed", "verified", "notTheCause", "limited",    "blind",     "rejected",
+    "frozen",         "drift",    "notReady",    "superseded", "olderState"};
 
 void ReadTls(Object& o, TlsClientConfig& out) {
   o.Obj("tls", "How the server is trusted, and how we show ourselves.", [&](Object& t) {

@@ -155,7 +155,7 @@ properties:
       type: object
       x-kubernetes-preserve-unknown-fields: true
   conditions:
-    description: Ready, RollbackReady, Paused, Blind, Conflict, Drift.
+    description: Ready, RollbackReady, Paused, Blind, Conflict, Drift, OlderState.
     type: array
     items:
       type: object

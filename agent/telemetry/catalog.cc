@@ -77,7 +77,7 @@ constexpr std::array kTable = {
     Row(kGuardPhaseSince, kG, "rollguard_guard_phase_since_timestamp_seconds", kGuard, kGuards,
         "When the guard entered its phase, as far as this process saw it."),
     Row(kGuardCondition, kG, "rollguard_guard_condition", kCondition, kGuards,
-        "1 while a condition of the guard (Ready, Paused, Blind, Conflict, Drift) is true."),
+        "1 while a condition of the guard (Ready, Paused, Blind, Conflict, Drift, OlderState) is true."),
     Row(kRollbackReady, kG, "rollguard_rollback_ready", kGuard, kGuards,
         "1 while everything a rollback needs is there, 0 when something is missing."),
     Row(kReleaseInfo, kG, "rollguard_release_info", kRelease, kGuards,

@@ -4,7 +4,7 @@
 // own audit log is held against what must never happen.
 //
 //   chaos_agents --seconds 60 --seed 7      as many rounds as fit
-//   chaos_agents --rounds 200               so many
+//   chaos_agents --rounds 200               so many; with --seconds too, whichever ends first
 //   chaos_agents --rounds 200 --logs DIR    keeps the agents' logs and the audit log there
 //
 // A round: a pair of services gets new versions; the bad one stands at 50 % and waits; a fault is
@@ -39,8 +39,8 @@ constexpr seconds kAtLeast{2};     // a server is away just so long
 constexpr seconds kPatience{120};  // what takes longer has not happened
 
 struct Options {
-  double seconds = 60;
-  int rounds = 0;  // 0: as many as fit
+  double seconds = 0;  // 0: no limit
+  int rounds = 0;      // 0: as many as fit
   uint64_t seed = 0;
   std::string logs;
 };
@@ -75,7 +75,9 @@ class Chaos {
     }
     began_ = clock_.Monotonic();
     AwaitRest();
-    while (More(figures_.rounds) && figures_.problems.size() < 3) Round(figures_.rounds + 1);
+    // What was begun ahead has its round too.
+    while ((More(figures_.rounds) || figures_.rounds < launched_) && figures_.problems.size() < 3)
+      Round(figures_.rounds + 1);
     for (Pair& pair : pairs_) Settle(pair);
     if (!options_.logs.empty()) town_.SaveLogs(options_.logs);
     return Tell();
@@ -86,16 +88,16 @@ class Chaos {
     return std::chrono::duration<double>(clock_.Monotonic() - began_).count();
   }
   bool More(int rounds) const {
-    return options_.rounds > 0 ? rounds < options_.rounds : Seconds() < options_.seconds;
+    return (options_.rounds == 0 || rounds < options_.rounds) &&
+           (options_.seconds == 0 || Seconds() < options_.seconds);
   }
   Pair& PairOf(int round) { return pairs_[static_cast<size_t>(round) % pairs_.size()]; }
 
   void Round(int number) {
     const double began = Seconds();
     figures_.rounds = number;
-    const int last = options_.rounds > 0 ? std::min(number + kAhead, options_.rounds) : number;
-    for (int next = std::max(number, launched_ + 1); next <= std::max(last, number); ++next)
-      Launch(next);
+    while (launched_ < number + kAhead && (launched_ < number || More(launched_)))
+      Launch(launched_ + 1);
     const Pair& pair = PairOf(number);
     const std::string& bad = pair.bad;
     if (!Await("no traffic reached the bad version", bad,
@@ -108,6 +110,7 @@ class Chaos {
     Replica& victim = Victim(bad);
     const Time starts = clock_.Now();
     bool taken = !before && Trigger(bad, counted, starts, true, kPatience);
+    if (fault == Fault::kAlertmanager) AwaitQuiet(bad);
     Note(fault, victim);
     Check(Break(town_, fault, victim, random_));
     if (before) taken = Trigger(bad, counted, starts, true, kBroken);
@@ -164,6 +167,18 @@ class Chaos {
       if (replica.name == owner) return replica;
     }
     return town_.replicas()[0];
+  }
+
+  // A killed Alertmanager forgets what it has told, and would never tell the end of other alerts.
+  void AwaitQuiet(const std::string& but) {
+    PollUntil(
+        [&] {
+          return std::none_of(pairs_.begin(), pairs_.end(), [&](const Pair& pair) {
+            return pair.bad != but && town_.backstage().Fires(pair.bad);
+          });
+        },
+        seconds(20), kOften);
+    PollUntil([] { return false; }, kAtLeast);  // the end has been told
   }
 
   // Who holds what the victim must lose.
@@ -335,6 +350,7 @@ int main(int argc, char** argv) {
       return rollguard::chaos::Usage();
     }
   }
+  if (options.rounds == 0 && options.seconds == 0) options.seconds = 60;
   if (argc % 2 == 0) return rollguard::chaos::Usage();
   return rollguard::chaos::Chaos(options).Run();
 }

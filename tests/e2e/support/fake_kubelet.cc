@@ -105,7 +105,7 @@ class FakeKubelet::Impl : public std::enable_shared_from_this<Impl> {
   void Patch(const Json& pod, Json status);
   void Remove(const Json& pod);
   // Asks; again later when a busy server did not do it, as long as the pod is there.
-  void Ask(const std::string& uid, ClusterRequest request, int tries = 20);
+  void Ask(const std::string& uid, ClusterRequest request, int tries = 400);
   void Later(Duration delay, std::function<void(Impl&)> fn);
   Json BaseStatus(const Json& pod);
 
