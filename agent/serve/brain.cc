@@ -192,11 +192,9 @@ void Brain::Start(app::ReadBack earlier) {
   if (parts_->started) return;
   parts_->started = true;
   parts_->recorder.Restore(earlier.running);
-  // Among several replicas the end of an alert may have been told to another: what only this one
-  // has recorded says little. What was accepted for a release under way is in the guard's inbox.
-  const spec::HistoryConfig& history = parts_->ground.config.history;
-  const bool shared = !history.postgres_url.empty() || !history.postgres_url_file.empty();
-  if (parts_->replica.ownership() == nullptr || shared)
+  // Among several replicas the end of an alert may have been told to another, or is being told just
+  // now: what was accepted for a release under way is in the guard's inbox.
+  if (parts_->replica.ownership() == nullptr)
     (void)parts_->alerts.Receive(earlier.alerts);
   parts_->controller->Remember(std::move(earlier.newest));
   parts_->controller->Start();

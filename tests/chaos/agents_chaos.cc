@@ -217,7 +217,8 @@ class Chaos {
     return PollUntil(
         [&] {
           Replica& replica = town_.replicas()[to++ % kReplicas];
-          return Answers(replica) && town_.PostAlert(replica, ns, starts, firing);
+          return town_.IsReachable(replica) && Answers(replica) &&
+                 town_.PostAlert(replica, ns, starts, firing);
         },
         limit, kOften);
   }

@@ -83,8 +83,8 @@ Status Break(Town& town, Fault fault, Replica& victim, Random& random) {
       process.Wait();
       return {};
     case Fault::kPause:
-      process.Signal(SIGSTOP);
       town.SetReachable(victim, false);
+      process.Signal(SIGSTOP);
       return {};
     case Fault::kApiCut: victim.api->Set(Mode::kCut); return {};
     case Fault::kApiStall: victim.api->Set(Mode::kStall); return {};

@@ -53,6 +53,9 @@ class Town {
   void SetClock(const Replica& replica, std::chrono::nanoseconds off) const;
   // Alertmanager's door leads there, or not.
   void SetReachable(const Replica& replica, bool reachable);
+  bool IsReachable(const Replica& replica) const {
+    return doors_[static_cast<size_t>(&replica - replicas_.data())] != 0;
+  }
 
   void SetImage(const std::string& ns, const std::string& image);
   Json StatusOf(const std::string& ns);
