@@ -128,7 +128,7 @@ inline std::vector<Malformed> MalformedPayloads() {
       {"gzip bytes", std::string("\x1f\x8b\x08\x00\x00", 5), "invalid JSON"},
       {"number out of range",
        ReplaceAll(PayloadWith(kAlert), "\"truncatedAlerts\":0", "\"truncatedAlerts\":1e999"),
-       "truncated"},
+       "too large"},
   };
 }
 
