@@ -127,6 +127,7 @@ void House::StartAgent() {
                              .gates = gates.get(),
                              .environments = environments,
                              .owns = {}};
+  parts.ownership = ownership;
   controller = std::make_unique<app::Controller>(std::move(ports), std::move(parts));
   analysis->Attach(controller.get());
   gates->Attach(controller.get());

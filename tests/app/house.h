@@ -88,6 +88,7 @@ class House : public app::Listener {
   std::unique_ptr<Reads> cluster;
   Script script;
   app::Environments* environments = nullptr;
+  app::Ownership* ownership = nullptr;
   HttpClient* http = nullptr;
   spec::Library library;
   std::unique_ptr<app::MetricsSources> sources;
