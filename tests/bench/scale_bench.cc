@@ -3,7 +3,9 @@
 // guards at rest, at sizes that differ tenfold: memory, processor time, requests to Prometheus and
 // to the API server, and what the growth from one size to the next is per guard.
 //
-//   bench_scale [active | rest] [--guards N] [--full]      --full: also 50,000 guards at rest
+//   bench_scale [active | rest] [--guards N] [--seconds N] [--full]
+//
+// --full: also 50,000 guards at rest.
 #include <array>
 
 #include "agent/base/text.h"
@@ -53,7 +55,7 @@ void Active(Report& report, int guards) {
   fleet.Await("Waiting", guards);
   const double writes = fleet.Metric("rollguard_api_calls_total", "verb=\"patch\"") - empty;
   fleet.Pass(65);  // two rounds: rules have a state, what was allocated once is there
-  const Cost cost = Watch(fleet, 120);
+  const Cost cost = Watch(fleet, report.Option("--seconds", 120));
   auto name = [&](const char* what) { return StrCat(guards, " active, 5 metrics each: ", what); };
   auto limit = [&](double value) { return goal ? std::optional(value) : std::nullopt; };
   report.Add({.name = name("RSS"),
