@@ -268,11 +268,6 @@ TEST_CASE("case: a guard is deleted whose rollback hook fails") {
   Play(plan);
 }
 
-// What its predecessor was doing went on under the name of a Guard that was made anew.
-TEST_CASE("case: a guard is made anew while a write of the former one is under way") {
-  Play(DrawPlan(700994));
-}
-
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =
