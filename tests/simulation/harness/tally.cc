@@ -68,7 +68,8 @@ void Tally::AddEvents(const Plan& plan) {
 }
 
 void Tally::AddBesides(const Besides& besides) {
-  for (std::string_view one : Split(Describe(besides), ',')) {
+  const std::string words = Describe(besides);
+  for (std::string_view one : Split(words, ',')) {
     one = Trim(one);
     if (one.starts_with("frozen")) one = "frozen for a while";
     if (!one.empty()) ++besides_[std::string(one)];
