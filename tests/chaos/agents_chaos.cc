@@ -149,12 +149,13 @@ class Chaos {
 
   void Settle(Pair& pair) {
     if (pair.round == 0) return;
+    std::string outcome;  // of the very answer that says it has ended: another may not come
     if (Await("the bad version was not rolled back", pair.bad,
-              [&] { return Ended(pair.bad, pair.bad_before); }))
-      figures_.rolled_back += Outcome(pair.bad) == "rolledBack";
+              [&] { return Ended(pair.bad, pair.bad_before, outcome); }))
+      figures_.rolled_back += CountAs(pair.bad, outcome, "rolledBack");
     if (Await("the good version was not promoted", pair.good,
-              [&] { return Ended(pair.good, pair.good_before); }))
-      figures_.promoted += Outcome(pair.good) == "promoted";
+              [&] { return Ended(pair.good, pair.good_before, outcome); }))
+      figures_.promoted += CountAs(pair.good, outcome, "promoted");
     Await("its alert does not end", pair.bad, [&] { return !town_.backstage().Fires(pair.bad); });
     pair.round = 0;
   }
@@ -231,17 +232,22 @@ class Chaos {
     return stat.find(") T ") == std::string::npos;
   }
 
-  bool Ended(const std::string& ns, const std::string& before) {
+  int CountAs(const std::string& ns, const std::string& outcome, const char* want) {
+    if (outcome == want) return 1;
+    Problem(StrCat("round ", figures_.rounds, ", ", ns, " ended as ", outcome, ", not ", want));
+    return 0;
+  }
+  bool Ended(const std::string& ns, const std::string& before, std::string& outcome) {
     const Json status = town_.StatusOf(ns);
+    outcome = status.At("last", "outcome").Str();
     return status.At("phase").Str() == "Idle" && status.Find("release") == nullptr &&
            status.Find("last") != nullptr && status.At("last", "release").Str() != before;
   }
   bool GoesBack(const Pair& pair) {
+    std::string outcome;
     const std::string phase = town_.StatusOf(pair.bad).At("phase").Str();
-    return phase == "RollingBack" || phase == "Verifying" || Ended(pair.bad, pair.bad_before);
-  }
-  std::string Outcome(const std::string& ns) {
-    return town_.StatusOf(ns).At("last", "outcome").Str();
+    return phase == "RollingBack" || phase == "Verifying" ||
+           Ended(pair.bad, pair.bad_before, outcome);
   }
 
   void AwaitRest() {
