@@ -63,6 +63,7 @@ Json DetailJson(const GuardReading& reading, Time now) {
   add("approval", ApprovalJson(shown));
   add("trigger", TriggerJson(g.state));
   add("confidence", LastConfidence(g.state));
+  if (!g.replica.empty()) out.Set("replica", g.replica);
   return out;
 }
 

@@ -233,6 +233,7 @@ const std::vector<Schema>& Schemas() {
         {"approval", "PendingApproval", "who is waited for"},
         {"trigger", "Trigger", "what takes the release back"},
         {"confidence", "Confidence", "of the last decision that weighed"},
+        {"replica", "string", "that decides on it; absent: there are no others"},
         {"wayBack", "[string]", "what would be changed to return all traffic"}}},
       {"GuardList",
        "Guards by name",

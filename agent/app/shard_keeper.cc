@@ -16,6 +16,7 @@ constexpr std::string_view kShardPrefix = "rollguard-shard-";
 constexpr std::string_view kReplicaPrefix = "rollguard-replica-";
 constexpr Duration kAskBusy{10};
 constexpr Duration kNow{1};
+constexpr int64_t kMostShards = 256;  // as the configuration allows
 
 // A lease's name allows small letters, digits, '-' and '.'.
 std::string NameOfReplica(const std::string& identity) {
@@ -103,7 +104,8 @@ ShardKeeper::Held* ShardKeeper::Find(const kube::Lease& lease) {
   }
   if (!name.starts_with(kShardPrefix)) return nullptr;
   auto shard = ParseInt(name.substr(kShardPrefix.size()));
-  if (!shard || *shard < 0 || *shard >= static_cast<int64_t>(shards_.size())) return nullptr;
+  if (!shard || *shard < 0 || *shard >= kMostShards) return nullptr;
+  if (*shard >= options_.count) return &beyond_[*shard];
   return &shards_[static_cast<size_t>(*shard)];
 }
 
@@ -136,13 +138,46 @@ bool ShardKeeper::RanOut(const Held& held, Mono now) const {
   return held.lease.holder.empty() || now >= held.changed + Mono(held.lease.duration);
 }
 
+bool ShardKeeper::CountsDifferently(const Held& held, Mono now) const {
+  return held.lease.holder != holder_ && !RanOut(held, now) && held.lease.shards > 0 &&
+         held.lease.shards != options_.count;
+}
+
+void ShardKeeper::Dispute(ShardView& view, Mono now) {
+  const Held* other = nullptr;
+  for (const Held& held : shards_) {
+    if (other == nullptr && CountsDifferently(held, now)) other = &held;
+  }
+  for (const auto& [shard, held] : beyond_) {
+    if (other == nullptr && CountsDifferently(held, now)) other = &held;
+  }
+  view.disputed = other != nullptr;
+  view.overruled = CountsDifferently(shards_[0], now);
+  std::string dispute;
+  if (other != nullptr) {
+    dispute = StrCat("replica ", other->lease.holder.substr(0, other->lease.holder.rfind('_')),
+                     " divides the guards into ", other->lease.shards, " shards, this one into ",
+                     options_.count, ", and ", view.overruled ? "claims none" : "claims no more",
+                     " while it does: give all replicas the same shards.count");
+  }
+  if (dispute == dispute_) return;
+  dispute_ = std::move(dispute);
+  hooks_.changed();
+}
+
 void ShardKeeper::Tick() {
   if (timer_ != 0) ports_.timers->CancelTimer(std::exchange(timer_, 0));
   if (!synced_) return;
   const Mono now = ports_.clock->Monotonic();
   SayAlive(now);
-  ShardView view{
-      .self = options_.identity, .replicas = Replicas(), .shards = {}, .stopping = stopping_};
+  ShardView view;
+  view.self = options_.identity;
+  view.stopping = stopping_;
+  for (const auto& [identity, held] : replicas_) {
+    const bool alive = identity == options_.identity ? Ours(held, now) : !RanOut(held, now);
+    if (alive && !CountsDifferently(held, now)) view.replicas.push_back(identity);
+  }
+  Dispute(view, now);
   for (const Held& held : shards_) {
     const bool self = held.lease.holder == holder_;
     view.shards.push_back(self                ? Holder::kSelf
@@ -199,6 +234,7 @@ ShardKeeper::Mono ShardKeeper::NextTick(Mono now) const {
     }
   };
   for (const Held& held : shards_) consider(held);
+  for (const auto& [shard, held] : beyond_) consider(held);
   for (const auto& [identity, held] : replicas_) consider(held);
   return next;
 }
@@ -263,6 +299,7 @@ void ShardKeeper::Write(Held& held, std::string holder) {
   if (held.outgrow >= lease.transitions) lease.transitions = held.outgrow + 1;
   lease.duration = holder.empty() ? Duration(std::chrono::seconds(1)) : options_.lease;
   lease.renewed = now;
+  lease.shards = options_.count;
   lease.holder = std::move(holder);
   if (lease.holder.empty()) held.until.reset();
   held.in_flight = true;

@@ -10,6 +10,9 @@
 // A holder that is cut off or stopped has therefore always stopped before anybody else begins, and
 // a claim made on an old view is refused by the lease's version.
 //
+// A replica that is configured with another number of shards than those which hold them claims
+// nothing and says so (PlanShards).
+//
 // Giving up: nothing new is begun for the shard at once, what is under way ends (`busy`), then the
 // lease is given back and its next owner, who watches it, goes on.
 // Belongs to the deciding thread.
@@ -84,7 +87,7 @@ class ShardKeeper : public Ownership {
   std::vector<ShardStanding> Standings() const;
   std::vector<std::string> Replicas() const;  // alive, as this one sees it
   // Why leases cannot be held; empty when they can.
-  const std::string& trouble() const { return trouble_; }
+  const std::string& trouble() const { return dispute_.empty() ? trouble_ : dispute_; }
 
  private:
   using Mono = std::chrono::nanoseconds;
@@ -117,6 +120,8 @@ class ShardKeeper : public Ownership {
   Mono NextTick(Mono now) const;
   bool Ours(const Held& held, Mono now) const { return held.until && now < *held.until; }
   bool RanOut(const Held& held, Mono now) const;
+  bool CountsDifferently(const Held& held, Mono now) const;
+  void Dispute(ShardView& view, Mono now);
   const Held& Of(const std::string& guard) const;
   std::string NameOf(int shard) const;
 
@@ -125,10 +130,12 @@ class ShardKeeper : public Ownership {
   std::string holder_;  // the identity and what tells this process from an earlier one
   Hooks hooks_;
   std::vector<Held> shards_;
+  std::map<int64_t, Held> beyond_;        // shards there are only by another count
   std::map<std::string, Held> replicas_;  // by identity
   std::vector<bool> mine_;                // as last told
   std::unique_ptr<kube::Informer> informer_;
   std::string trouble_;
+  std::string dispute_;  // who counts the shards differently; empty: nobody
   bool synced_ = false;
   bool stopping_ = false;
   std::function<void()> stopped_;

@@ -67,17 +67,19 @@ std::vector<std::string> AssignShards(int count, std::vector<std::string> replic
 }
 
 std::vector<ShardMove> PlanShards(const ShardView& view) {
+  const bool may_claim = !view.stopping && !view.disputed;
+  const bool first_is_free = !view.shards.empty() && view.shards[0] == Holder::kNobody;
   const auto wanted = AssignShards(static_cast<int>(view.shards.size()), view.replicas);
   std::vector<ShardMove> moves(view.shards.size(), ShardMove::kNone);
   for (size_t shard = 0; shard < moves.size(); ++shard) {
-    const bool ours = wanted[shard] == view.self && !view.stopping;
+    const bool ours = wanted[shard] == view.self && !view.stopping && !view.overruled;
     switch (view.shards[shard]) {
       case Holder::kOther: break;
       case Holder::kNobody:
-        if (ours) moves[shard] = ShardMove::kClaim;
+        if (ours && may_claim && (shard == 0 || !first_is_free)) moves[shard] = ShardMove::kClaim;
         break;
       case Holder::kSelf: {
-        const bool keep = ours || (!view.stopping && wanted[shard].empty());
+        const bool keep = ours || (wanted[shard].empty() && !view.stopping && !view.overruled);
         moves[shard] = keep ? ShardMove::kRenew : ShardMove::kGiveUp;
         break;
       }

@@ -27,10 +27,16 @@ struct ShardView {
   std::vector<std::string> replicas;  // alive; ourselves among them once we have said so
   std::vector<Holder> shards;         // kNobody: given back, or its holder has let it run out
   bool stopping = false;
+  bool disputed = false;   // a shard is held by a replica that counts the shards differently
+  bool overruled = false;  // so is the first shard
 };
 
 // One move for each shard. What another has is never touched; what is ours is given up only to a
 // replica that is alive and should have it, or when we stop.
+//
+// Replicas that count shards differently must never decide side by side: the same guard would be
+// in a shard of each. The first shard is claimed before any other, so whoever holds it says how
+// many there are; who counts differently claims nothing and gives up what it has.
 std::vector<ShardMove> PlanShards(const ShardView& view);
 
 }  // namespace rollguard::app

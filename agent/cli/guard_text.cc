@@ -18,7 +18,7 @@ std::string Rounded(Duration d) {
   return FormatShortDuration(std::chrono::floor<std::chrono::seconds>(d));
 }
 
-std::string HeadText(const Json& row, const TextStyle& style) {
+std::string HeadText(const Json& row, const std::string& replica, const TextStyle& style) {
   const std::string state = row.At("state").Str();
   std::string out = StrCat(Paint(row.At("id").Str(), Tone::kStrong, style.colours), "   ",
                            Paint(state, ToneOf(state), style.colours), "   ",
@@ -35,6 +35,7 @@ std::string HeadText(const Json& row, const TextStyle& style) {
   out += "\n";
   if (const std::string reason = row.At("reason").Str(); !reason.empty())
     out += StrCat("reason     ", TidyNumbers(reason), "\n");
+  if (!replica.empty()) out += StrCat("decided by ", replica, "\n");
   if (!row.At("rollbackReady").BoolOr(true) && row.Find("release") != nullptr)
     out += StrCat(Paint("           the way back is not ready", Tone::kBad, style.colours), "\n");
   return out;
@@ -165,7 +166,7 @@ std::string ProgressLine(const Json& row, Time now, const std::string& said) {
 
 std::string StatusText(const Json& guard, const TextStyle& style) {
   const Json& row = guard.At("summary");
-  std::string out = HeadText(row, style);
+  std::string out = HeadText(row, guard.At("replica").Str(), style);
   const bool releasing = row.Find("release") != nullptr;
   if (releasing) out += StrCat(BarsText(row), "\n", StepsText(guard.At("steps"), style));
   if (std::string text = EvidenceText(guard.At("evidence"), style); !text.empty())

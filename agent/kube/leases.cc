@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kube/leases.h"
 
+#include "agent/base/text.h"
 #include "agent/kube/resources.h"
 
 namespace rollguard::kube {
@@ -30,6 +31,7 @@ Lease ParseLease(const Json& object) {
   lease.name = metadata.At("name").Str();
   lease.resource_version = metadata.At("resourceVersion").Str();
   lease.about = metadata.At("labels").At(kLeaseLabel).Str();
+  if (auto shards = ParseInt(metadata.At("labels").At(kShardsLabel).Str())) lease.shards = *shards;
   lease.holder = spec.At("holderIdentity").Str();
   lease.duration = std::chrono::seconds(spec.At("leaseDurationSeconds").IntOr(0));
   lease.acquired = ReadTime(spec.At("acquireTime"));
@@ -41,8 +43,10 @@ Lease ParseLease(const Json& object) {
 Json FormatLease(const Lease& lease) {
   auto seconds = std::chrono::ceil<std::chrono::seconds>(lease.duration).count();
   Json metadata = Json::Obj({{"name", lease.name}, {"namespace", lease.ns}});
-  if (!lease.about.empty())
-    metadata.Set("labels", Json::Obj({{std::string(kLeaseLabel), lease.about}}));
+  Json labels = Json::Obj();
+  if (!lease.about.empty()) labels.Set(kLeaseLabel, lease.about);
+  if (lease.shards > 0) labels.Set(kShardsLabel, StrCat(lease.shards));
+  if (labels.size() > 0) metadata.Set("labels", std::move(labels));
   if (!lease.resource_version.empty()) metadata.Set("resourceVersion", lease.resource_version);
   return Json::Obj({{"apiVersion", "coordination.k8s.io/v1"},
                     {"kind", "Lease"},

@@ -13,12 +13,15 @@ namespace rollguard::kube {
 
 // On every lease of ours: what it is about, "shard" or "replica".
 inline constexpr std::string_view kLeaseLabel = "rollguard.dev/lease";
+// Into how many shards its holder divides the guards.
+inline constexpr std::string_view kShardsLabel = "rollguard.dev/shards";
 
 struct Lease {
   std::string ns;
   std::string name;
   std::string about;   // the value of kLeaseLabel; empty: no label
   std::string holder;  // empty: nobody's, given back
+  int64_t shards = 0;  // the value of kShardsLabel; 0: no label
   Duration duration{0};
   Time acquired{};
   Time renewed{};

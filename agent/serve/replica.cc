@@ -58,6 +58,7 @@ void Replica::Changed() {
                               {"owned", List(ours)},
                               {"of", keeper_->count()},
                               {"replicas", List(keeper_->Replicas())}});
+  if (!keeper_->trouble().empty()) ground_.log.Warn("shards", {{"trouble", keeper_->trouble()}});
 }
 
 api::DependencyHealth Replica::Health() const {

@@ -25,11 +25,11 @@ class Replicas : public app::Listener {
     std::unique_ptr<app::SimAgent> agent;
   };
 
-  void Start(const std::string& name) {
+  void Start(const std::string& name, int count = 4) {
     One& one = all[name];
     one.connection = rig.world.Connect();
     app::ShardKeeperOptions shards{
-        .count = 4, .ns = "default", .identity = name, .lease = 15s, .renew = 5s};
+        .count = count, .ns = "default", .identity = name, .lease = 15s, .renew = 5s};
     one.agent = std::make_unique<app::SimAgent>(
         rig.scheduler(), *one.connection, rig.metrics, rig.history, spec::Library{},
         std::vector<app::Listener*>{this, &rig.replays}, ++seed_, nullptr, shards);
@@ -50,6 +50,7 @@ class Replicas : public app::Listener {
   }
   int Shards(const std::string& name) {
     int owned = 0;
+    if (!all.contains(name)) return 0;
     for (const auto& standing : all.at(name).agent->keeper()->Standings()) owned += standing.ours;
     return owned;
   }
@@ -175,12 +176,13 @@ TEST_CASE("who takes over says so before it touches anything") {
   };
   const std::string before = route(Verb::kGet).Dump();
   set.Kill(owner);
-  // Nothing is to be decided, but the route, which somebody changed by hand, is to be written again.
+  // Nothing is to be decided, but the route, which somebody changed by hand, is to be written
+  // again.
   Json stable_only = *ParseJson(before);
   stable_only.items()[0].Set("weight", int64_t{100});
   stable_only.items()[1].Set("weight", int64_t{0});
-  (void)route(Verb::kPatch, StrCat(R"({"spec":{"http":[{"name":"primary","route":)",
-                                   stable_only.Dump(), "}]}}"));
+  (void)route(Verb::kPatch,
+              StrCat(R"({"spec":{"http":[{"name":"primary","route":)", stable_only.Dump(), "}]}}"));
   REQUIRE(route(Verb::kGet).Dump() != before);
   REQUIRE(set.Until([&] { return route(Verb::kGet).Dump() == before; }, 2min));
   (void)set.State("checkout");
@@ -301,6 +303,59 @@ TEST_CASE("who is cut off stops before another begins, and gives way when it is 
   REQUIRE(set.Until([&] { return set.State("checkout").last.has_value(); }, 20min));
   CHECK(set.State("checkout").last->outcome == "promoted");
   CHECK(set.Count(Verdict::kPromote) == 1);
+}
+
+TEST_CASE("replicas that count the shards differently never decide side by side") {
+  Replicas set({CanaryYaml("checkout"), CanaryYaml("cart")});
+  set.Start("agent-0");
+  set.Start("agent-1");
+  REQUIRE(set.Until([&] { return set.AllOwned(); }, 1min));
+  set.Start("agent-2", 6);
+  set.Start("agent-3", 3);
+  bool both = false, claimed = false;
+  auto look = [&] {
+    for (const char* guard : {"checkout", "cart"}) both |= set.Owner(guard) == "two of them";
+    claimed |= set.Shards("agent-2") + set.Shards("agent-3") > 0;
+    return false;
+  };
+  (void)set.Until(look, 3min);
+  CHECK_FALSE(both);
+  CHECK_FALSE(claimed);
+  CHECK(set.Shards("agent-0") + set.Shards("agent-1") == 4);
+  CHECK_THAT(set.all.at("agent-2").agent->keeper()->trouble(),
+             Catch::Contains("divides the guards into 4 shards, this one into 6, and"));
+  set.Kill("agent-3");
+  set.Stop("agent-0");
+  (void)set.Until(look, 1min);
+  CHECK(set.Shards("agent-1") == 4);
+  CHECK_FALSE(claimed);
+  set.Kill("agent-1");  // the last that counted four
+  REQUIRE(set.Until(
+      [&] {
+        (void)look();
+        return set.Shards("agent-2") == 6;
+      },
+      1min));
+  CHECK_FALSE(both);
+  CHECK(set.all.at("agent-2").agent->keeper()->trouble().empty());
+}
+
+// Both begin at once: whose claim of the first shard comes first is the API server's answer.
+TEST_CASE("replicas that begin at once with different counts: one has all, the other nothing") {
+  Replicas set({CanaryYaml("checkout")});
+  set.Start("agent-0");
+  set.Start("agent-1", 6);
+  bool both = false;
+  (void)set.Until(
+      [&] {
+        both |= set.Owner("checkout") == "two of them";
+        return false;
+      },
+      2min);
+  CHECK_FALSE(both);
+  const bool first = set.Shards("agent-0") == 4 && set.Shards("agent-1") == 0;
+  const bool second = set.Shards("agent-0") == 0 && set.Shards("agent-1") == 6;
+  CHECK(first != second);
 }
 
 TEST_CASE("leases that were deleted are made anew with a later epoch") {

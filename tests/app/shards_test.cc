@@ -18,7 +18,7 @@ TEST_CASE("a guard's shard is the same everywhere and for ever") {
     int want;
   };
   const Row rows[] = {
-      {"shop/checkout", 1, 0},    {"shop/checkout", 2, 0},  {"shop/checkout", 12, 10},
+      {"shop/checkout", 1, 0},     {"shop/checkout", 2, 0}, {"shop/checkout", 12, 10},
       {"shop/cart", 12, 10},       {"staging/cart", 12, 4}, {"", 12, 2},
       {"shop/checkout", 256, 169},
   };
@@ -103,6 +103,47 @@ TEST_CASE("what is done about each shard") {
         {.self = "a", .replicas = row.replicas, .shards = {row.holder}, .stopping = row.stopping});
     REQUIRE(moves.size() == 1);
     CHECK(moves[0] == row.want);
+  }
+}
+
+TEST_CASE("shards that are counted differently") {
+  using enum Holder;
+  using enum ShardMove;
+  struct Row {
+    const char* name;
+    std::vector<Holder> holders;
+    bool disputed, overruled;
+    std::vector<ShardMove> want;  // "a" is alone among those that count alike
+  };
+  const Row rows[] = {
+      {"nobody holds anything: the first comes first",
+       {kNobody, kNobody},
+       false,
+       false,
+       {kClaim, kNone}},
+      {"the first is ours: the others follow", {kSelf, kNobody}, false, false, {kRenew, kClaim}},
+      {"the first is another's who counts alike", {kOther, kNobody}, false, false, {kNone, kClaim}},
+      {"the first was lost: ours stay ours", {kNobody, kSelf}, false, false, {kClaim, kRenew}},
+      {"somebody else counts differently: nothing is claimed",
+       {kNobody, kSelf},
+       true,
+       false,
+       {kNone, kRenew}},
+      {"who holds the first counts differently: all is given up",
+       {kOther, kSelf},
+       true,
+       true,
+       {kNone, kGiveUp}},
+  };
+  for (const Row& row : rows) {
+    INFO(row.name);
+    const auto moves = PlanShards({.self = "a",
+                                   .replicas = {"a"},
+                                   .shards = row.holders,
+                                   .stopping = false,
+                                   .disputed = row.disputed,
+                                   .overruled = row.overruled});
+    CHECK(moves == row.want);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "agent/cli/command.h"
 #include "agent/cli/event_lines.h"
 #include "agent/cli/manual.h"
+#include "agent/cli/guard_text.h"
 #include "agent/cli/table.h"
 #include "agent/cli/yaml_text.h"
 #include "agent/yaml/yaml.h"
@@ -70,6 +71,15 @@ TEST_CASE("events are read from pieces of any size", "[cli]") {
     CHECK(events[0].data.At("a").IntOr(0) == 1);
     CHECK(events[1].type == "guard");
   }
+}
+
+TEST_CASE("status names the replica that decides, where there are several", "[cli]") {
+  Json guard = Json::Obj(
+      {{"summary", Json::Obj({{"id", "shop/checkout"}, {"state", "Idle"}, {"stable", "v1"}})}});
+  const TextStyle style{80, false, Time{}};
+  CHECK(StatusText(guard, style).find("decided by") == std::string::npos);
+  guard.Set("replica", "agent-1");
+  CHECK(StatusText(guard, style).find("\ndecided by agent-1\n") != std::string::npos);
 }
 
 TEST_CASE("every command explains itself with usage and an example", "[cli]") {
