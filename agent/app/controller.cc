@@ -22,9 +22,7 @@ std::string WorkloadKey(std::string_view ns, std::string_view name) {
 bool IsGuardKind(const ResourceType& type) { return type == kube::resources::Guards(); }
 
 // Not another one of the same name, made after it was deleted.
-bool IsSame(const Json& guard, const Json& other) {
-  return guard.At("metadata", "uid") == other.At("metadata", "uid");
-}
+bool IsSame(const Json& guard, const Json& other) { return UidOf(guard) == UidOf(other); }
 
 // A ReplicaSet's name without its hash: the Deployment's.
 std::string WithoutHash(const std::string& name) { return name.substr(0, name.rfind('-')); }
@@ -103,6 +101,7 @@ void Controller::OnChanged(const ResourceType& type, const Json& object, bool go
   if (gone) {
     std::string id =
         WorkloadKey(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str());
+    left_.erase(id);
     TouchPeers(id);
     peers_.Remove(id);
     OnGuardGone(id);
@@ -115,6 +114,10 @@ void Controller::OnGuard(const Json& object) {
   std::string ns = object.At("metadata", "namespace").Str(),
               name = object.At("metadata", "name").Str();
   std::string id = WorkloadKey(ns, name);
+  if (auto left = left_.find(id); left != left_.end()) {
+    if (left->second == UidOf(object)) return;
+    left_.erase(left);
+  }
   peers_.Put(object);
   TouchPeers(id);
   if (parts_.owns && !parts_.owns(id)) {

@@ -189,6 +189,8 @@ class Controller {
   release::RevisionCache revisions_;
   PeerIndex peers_;
   std::map<std::string, SlotPtr> slots_;
+  // Guards that were given back, by uid: what a watch tells late of them is not theirs any more.
+  std::map<std::string, std::string> left_;
   // "kind ns/name" -> guards that look at that object; "ns/name" of workloads and siblings.
   GuardIndex index_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

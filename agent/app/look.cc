@@ -212,11 +212,10 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
 
 void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions,
                           bool finalized) {
-  ActionRunner::Fence fence;
-  if (parts_.ownership != nullptr)
-    fence = {
-        [this, slot, tenure = slot->tenure] { return slot->tenure == tenure && MayWrite(*slot); },
-        !slot->looked_unseen};
+  ActionRunner::Fence fence{[this, slot, tenure = slot->tenure] {
+                              return !slot->gone && slot->tenure == tenure && MayWrite(*slot);
+                            },
+                            parts_.ownership != nullptr && !slot->looked_unseen};
   runner_.Run(slot->guard, std::move(actions), std::move(fence),
               [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;
@@ -320,8 +319,9 @@ void Controller::Finalize(const SlotPtr& slot) {
                                                     {"finalizers", finalizers}})}});
   ports_.cluster->Call(std::move(request),
                        [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
-                         if (alive.expired()) return;
+                         if (alive.expired() || slot->gone) return;
                          if (object) {
+                           left_[slot->id] = UidOf(slot->object);
                            OnGuardGone(slot->id);
                            return;
                          }

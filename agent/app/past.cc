@@ -50,6 +50,7 @@ void Controller::AddPast(const Slot& slot, release::Observation& observation) co
 
 // Versions count from the older state on: none of what is held says what is newer any more.
 void Controller::WentBack() {
+  left_.clear();
   for (auto& [id, slot] : slots_) slot->may_be_older = true;
   mirror_.Relist();
 }

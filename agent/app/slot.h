@@ -13,6 +13,8 @@
 
 namespace rollguard::app {
 
+inline std::string UidOf(const Json& guard) { return guard.At("metadata", "uid").Str(); }
+
 struct Controller::Slot {
   std::string id;
   std::string ns;
