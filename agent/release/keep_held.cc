@@ -28,8 +28,11 @@ bool RollsAround(const Context& c) {
   return HasStrays(c, c.rel().stable);
 }
 
+// What the target itself counts as of one template is of one: its ReplicaSets are seen later.
 bool HasStrays(const Context& c, const std::string& stable) {
-  const auto& revisions = c.obs.target.revisions;
+  const WorkloadView& w = c.obs.target;
+  if (w.revision == stable && w.RolledOut()) return false;
+  const auto& revisions = w.revisions;
   return std::any_of(revisions.begin(), revisions.end(),
                      [&](const RevisionView& r) { return r.revision != stable && r.replicas > 0; });
 }

@@ -199,6 +199,18 @@ void FinishBack(Context& c) {
   c.Enter(Phase::kVerifying);
 }
 
+// Its template may be back, by whoever put it there, long before its pods are.
+bool StableIsBack(Context& c) {
+  const WorkloadView& w = c.obs.target;
+  if (c.tracks.roles_swap || !c.rel().touched_target || w.revision != c.rel().stable) return true;
+  if (w.RolledOut()) return true;
+  WatchProgress(c, w.updated + w.available, false);
+  if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline)
+    Escalate(c, "stable does not come back: its pods make no progress");
+  c.Wait(StrCat("stable comes back: ", w.available, " of ", w.replicas));
+  return false;
+}
+
 void RollBackSibling(Context& c) {
   if (!UndoTarget(c)) return;
   if (TrafficHome(c) != Progress::kDone) return;
@@ -212,15 +224,8 @@ void RollBackSibling(Context& c) {
     }
   }
   if (RemoveCandidate(c) != Progress::kDone) return;
+  if (!StableIsBack(c)) return;
   const WorkloadView& w = c.obs.target;
-  if (c.rel().undone && !w.RolledOut() && !w.held) {
-    WatchProgress(c, w.updated + w.available, false);
-    if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline) {
-      Escalate(c, "stable does not come back: its pods make no progress");
-    }
-    c.Wait(StrCat("stable comes back: ", w.available, " of ", w.replicas));
-    return;
-  }
   if (c.plan.hold && !w.held && !c.tracks.roles_swap) {
     if (c.rel().parked.is_object()) {
       PutTemplate(c, c.rel().parked, true, "the newer template is put back");

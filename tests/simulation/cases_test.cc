@@ -268,6 +268,32 @@ TEST_CASE("case: a guard is deleted whose rollback hook fails") {
   Play(plan);
 }
 
+// What its predecessor was doing went on under the name of a Guard that was made anew.
+TEST_CASE("case: a guard is made anew while a write of the former one is under way") {
+  Play(DrawPlan(700994));
+}
+
+// The ReplicaSets were seen later than their Deployment: pods that had long gone were taken for a
+// rollout behind the rollback, which was ended without its last hook.
+TEST_CASE("case: ReplicaSets are seen late while a rollback is verified") {
+  CHECK(Play(DrawPlan(1025)).outcome == "rolledBack");
+}
+
+// The target had followed, its owner put the stable template back behind the hold, and the rollback
+// was taken for done while every pod was of the rejected revision.
+TEST_CASE("case: the template goes back behind the hold while the release is promoted") {
+  CHECK(Play(DrawPlan(1144)).stable == ImageOf("v1"));
+  for (int64_t at : {104, 112, 120, 128}) {
+    INFO("at " << at);
+    Plan plan = Story("canary generic",
+                      {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                       {.at = seconds(at), .kind = Kind::kRelease, .version = "v1"},
+                       {.at = seconds(at + 2), .kind = Kind::kCommand, .verb = Word::kAbort}});
+    plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "1m");
+    Play(plan);
+  }
+}
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =
