@@ -58,7 +58,9 @@ void Replica::Changed() {
                               {"owned", List(ours)},
                               {"of", keeper_->count()},
                               {"replicas", List(keeper_->Replicas())}});
-  if (!keeper_->trouble().empty()) ground_.log.Warn("shards", {{"trouble", keeper_->trouble()}});
+  if (keeper_->trouble() == told_) return;
+  told_ = keeper_->trouble();
+  if (!told_.empty()) ground_.log.Warn("shards", {{"trouble", told_}});
 }
 
 api::DependencyHealth Replica::Health() const {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "agent/api/api.h"
 #include "agent/app/shard_keeper.h"
@@ -34,6 +35,7 @@ class Replica {
 
   Ground& ground_;
   std::unique_ptr<app::ShardKeeper> keeper_;
+  std::string told_;  // the trouble that was logged last
 };
 
 }  // namespace rollguard::serve

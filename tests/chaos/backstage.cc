@@ -60,11 +60,12 @@ Status Backstage::Start(const std::vector<std::string>& namespaces, int door,
       [this](const testing::TinyRequest&, testing::TinyConnection& connection) {
         connection.Respond(200, Metrics(), {{"Content-Type", "text/plain; version=0.0.4"}});
       });
+  notices_ = std::make_unique<testing::CutProxy>(alertmanager_port_);
   dir_.Write("token", token);
   dir_.Write("alerts.yml", kAlerts);
   auto fill = [&](std::string text) {
     text = ReplaceAll(text, "DIR", dir_.path());
-    text = ReplaceAll(text, "ALERTMANAGER", StrCat(alertmanager_port_));
+    text = ReplaceAll(text, "ALERTMANAGER", StrCat(notices_->port()));
     text = ReplaceAll(text, "EXPORTER", StrCat(exporter_->port()));
     return ReplaceAll(text, "DOOR", StrCat(door));
   };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/base/expected.h"
+#include "tests/chaos/cut_proxy.h"
 #include "tests/support/process.h"
 #include "tests/support/real_postgres.h"
 #include "tests/support/tiny_server.h"
@@ -30,6 +31,7 @@ class Backstage {
   void KillPrometheus();
   Status StartAlertmanager();
   void KillAlertmanager();
+  testing::CutProxy& notices() { return *notices_; }  // from Prometheus to Alertmanager
   testing::RealPostgres& postgres() { return *postgres_; }
   const testing::RealPostgres& postgres() const { return *postgres_; }
 
@@ -54,6 +56,7 @@ class Backstage {
   std::unique_ptr<testing::TinyServer> exporter_;
   int prometheus_port_;
   int alertmanager_port_;
+  std::unique_ptr<testing::CutProxy> notices_;
   std::unique_ptr<testing::Process> prometheus_;
   std::unique_ptr<testing::Process> alertmanager_;
   std::unique_ptr<testing::RealPostgres> postgres_;

@@ -2,6 +2,7 @@
 #include "tests/chaos/cut_proxy.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -29,6 +30,18 @@ int Dial(int port) {
   if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
   ::close(fd);
   return -1;
+}
+
+// No packet that arrives there is taken, nor answered.
+void LosePackets(int fd, bool lose) {
+  sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &none};
+  const int unused = 0;
+  if (lose) {
+    ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+  } else {
+    ::setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+  }
 }
 
 bool SendAll(int fd, const char* data, ssize_t size) {
@@ -74,11 +87,20 @@ CutProxy::~CutProxy() {
 void CutProxy::Set(Mode mode) {
   std::lock_guard lock(mutex_);
   mode_ = mode;
+  Lose(mode == Mode::kStall);
   changed_.notify_all();
   if (mode != Mode::kCut) return;
   for (Link& link : links_) {
     ::shutdown(link.near, SHUT_RDWR);
     ::shutdown(link.far, SHUT_RDWR);
+  }
+}
+
+void CutProxy::Lose(bool packets) {
+  LosePackets(listener_, packets);
+  for (const Link& link : links_) {
+    LosePackets(link.near, packets);
+    LosePackets(link.far, packets);
   }
 }
 
@@ -104,6 +126,7 @@ void CutProxy::Accept() {
     Link& link = links_.emplace_back();
     link.near = near;
     link.far = far;
+    if (mode_ == Mode::kStall) Lose(true);
     link.up = std::thread([this, &link] { Carry(link, link.near, link.far); });
     link.down = std::thread([this, &link] { Carry(link, link.far, link.near); });
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A wire between two programs that a test can cut: bytes from a loopback port to another, TLS or
-// not. Cut: what is open breaks and nothing new gets through. Stalled: what is open stays so and
-// no byte moves, as when packets are dropped.
+// not. Cut: what is open breaks and nothing new gets through. Stalled: every packet is lost. The
+// kernel drops what arrives at the wire's sockets, so data is sent again and again, no answer
+// comes, and who begins a connection waits for its first packet to be answered.
 #pragma once
 
 #include <atomic>
@@ -36,6 +37,7 @@ class CutProxy {
   };
   void Accept();
   void Carry(Link& link, int from, int to);
+  void Lose(bool packets);
   bool AwaitPass();  // false: the link is to end
   void Reap(bool all);
 

@@ -17,11 +17,14 @@ using Mode = testing::CutProxy::Mode;
 constexpr const char* kNames[] = {"SIGKILL",
                                   "SIGSTOP beyond the lease",
                                   "API server cut off",
-                                  "API server stalled",
+                                  "packets to the API server lost",
                                   "Prometheus cut off",
-                                  "Prometheus stalled",
+                                  "packets to Prometheus lost",
                                   "PostgreSQL cut off",
-                                  "PostgreSQL stalled",
+                                  "packets to PostgreSQL lost",
+                                  "packets from Alertmanager to the agents lost",
+                                  "packets from Prometheus to Alertmanager lost",
+                                  "packets from the API server to etcd lost",
                                   "API server killed",
                                   "Prometheus killed",
                                   "Alertmanager killed",
@@ -56,7 +59,8 @@ bool TakesShards(Fault fault) {
 }
 
 bool IsBackstage(Fault fault) {
-  return fault == Fault::kPrometheus || fault == Fault::kAlertmanager ||
+  return fault == Fault::kDoorStall || fault == Fault::kNoticesStall ||
+         fault == Fault::kPrometheus || fault == Fault::kAlertmanager ||
          fault == Fault::kPostgres || fault == Fault::kPostgresDisk;
 }
 
@@ -92,6 +96,9 @@ Status Break(Town& town, Fault fault, Replica& victim, Random& random) {
     case Fault::kMetricsStall: victim.metrics->Set(Mode::kStall); return {};
     case Fault::kHistoryCut: victim.history->Set(Mode::kCut); return {};
     case Fault::kHistoryStall: victim.history->Set(Mode::kStall); return {};
+    case Fault::kDoorStall: town.door().Set(Mode::kStall); return {};
+    case Fault::kNoticesStall: town.backstage().notices().Set(Mode::kStall); return {};
+    case Fault::kStoreStall: town.store().Set(Mode::kStall); return {};
     case Fault::kApiServer: return town.kube().RestartApiServer();
     case Fault::kPrometheus: town.backstage().KillPrometheus(); return {};
     case Fault::kAlertmanager: town.backstage().KillAlertmanager(); return {};
@@ -122,6 +129,9 @@ Status Mend(Town& town, Fault fault, Replica& victim) {
     case Fault::kMetricsStall: victim.metrics->Set(Mode::kPass); return {};
     case Fault::kHistoryCut:
     case Fault::kHistoryStall: victim.history->Set(Mode::kPass); return {};
+    case Fault::kDoorStall: town.door().Set(Mode::kPass); return {};
+    case Fault::kNoticesStall: town.backstage().notices().Set(Mode::kPass); return {};
+    case Fault::kStoreStall: town.store().Set(Mode::kPass); return {};
     case Fault::kPrometheus: return town.backstage().StartPrometheus();
     case Fault::kAlertmanager: return town.backstage().StartAlertmanager();
     case Fault::kPostgres: town.backstage().postgres().StartAgain(); return {};

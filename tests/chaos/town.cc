@@ -129,13 +129,15 @@ Town::~Town() {
 }
 
 Status Town::Start(int services) {
-  auto kube = testing::RealCluster::Start(kPolicy);
+  auto kube = testing::RealCluster::Start(kPolicy, [this](int etcd) {
+    store_ = std::make_unique<testing::CutProxy>(etcd);
+    return store_->port();
+  });
   if (!kube) return kube.error();
   kube_ = std::move(*kube);
   cluster_ = std::make_unique<testing::BlockingCluster>(kube_->kubeconfig());
   http_ = std::make_unique<net::CurlClient>(clock_);
-  kubelet_ = std::make_unique<testing::FakeKubelet>(cluster_->client(), *http_, *http_, clock_);
-  if (auto played = kubelet_->Start(); !played) return played.error();
+  if (Status played = StartKubelet(); !played) return played;
   door_ = std::make_unique<testing::CutProxy>([this] { return Knock(); });
   if (Status made = AddServices(services); !made) return made;
   if (Status up = AddReplicas(); !up) return up;
@@ -148,6 +150,18 @@ Status Town::Start(int services) {
       },
       seconds(60));
   return owned ? Status() : Status(Error(ErrorCode::kTimeout, StrCat("no owners\n", Logs())));
+}
+
+Status Town::StartKubelet() {
+  kubelet_.reset();
+  kubelet_ = std::make_unique<testing::FakeKubelet>(cluster_->client(), *http_, *http_, clock_);
+  auto played = kubelet_->Start();
+  return played ? Status() : Status(played.error());
+}
+
+Status Town::PutStoreBack() {
+  if (Status back = kube_->PutStoreBack(); !back) return back;
+  return StartKubelet();
 }
 
 Status Town::AddServices(int services) {

@@ -46,6 +46,10 @@ class Town {
   testing::BlockingCluster& cluster() { return *cluster_; }
   Backstage& backstage() { return backstage_; }
   const Backstage& backstage() const { return backstage_; }
+  // The cluster's store as it was when it was kept; nodes begin anew with it.
+  Status PutStoreBack();
+  testing::CutProxy& door() { return *door_; }    // from Alertmanager to the agents
+  testing::CutProxy& store() { return *store_; }  // from the API server to etcd
   // Starts those that are not running, as a kubelet would. How many there were.
   int Revive();
   std::string DataDir(const Replica& replica) const { return dir_.path() + "/" + replica.name; }
@@ -72,11 +76,13 @@ class Town {
   Status AddService(const std::string& ns, bool bad, bool rules);
   Status AddServices(int services);
   Status AddReplicas();
+  Status StartKubelet();
   bool StartReplica(Replica& replica);
   int Knock();
 
   testing::TempDir dir_{"chaos"};
   testing::RealClock clock_;
+  std::unique_ptr<testing::CutProxy> store_;
   std::unique_ptr<testing::RealCluster> kube_;
   std::unique_ptr<testing::BlockingCluster> cluster_;
   std::unique_ptr<net::CurlClient> http_;

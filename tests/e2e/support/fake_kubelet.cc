@@ -91,6 +91,7 @@ class FakeKubelet::Impl : public std::enable_shared_from_this<Impl> {
     bool started = false;
     bool ending = false;
     int64_t restarts = 0;
+    int statuses = 0;  // that were asked for
   };
 
   Expected<Json> Wait(ClusterRequest request);
@@ -104,8 +105,9 @@ class FakeKubelet::Impl : public std::enable_shared_from_this<Impl> {
   void End(const Json& pod, const sim::RevisionBehaviour& behaviour);
   void Patch(const Json& pod, Json status);
   void Remove(const Json& pod);
-  // Asks; again later when a busy server did not do it, as long as the pod is there.
-  void Ask(const std::string& uid, ClusterRequest request, int tries = 400);
+  // Asks; again later when a busy server did not do it, as long as the pod is there. A `status`
+  // (its number) is not asked for again once a newer one was: it would come after that one.
+  void Ask(const std::string& uid, ClusterRequest request, int status = 0, int tries = 400);
   void Later(Duration delay, std::function<void(Impl&)> fn);
   Json BaseStatus(const Json& pod);
 
@@ -266,14 +268,16 @@ void FakeKubelet::Impl::Bind(Pod& known, const Json& pod) {
   Ask(pod.At("metadata", "uid").Str(), std::move(bind));  // the watch tells what became of it
 }
 
-void FakeKubelet::Impl::Ask(const std::string& uid, ClusterRequest request, int tries) {
+void FakeKubelet::Impl::Ask(const std::string& uid, ClusterRequest request, int status, int tries) {
   ClusterRequest sent = request;
-  client_.Call(std::move(sent), [weak = weak_from_this(), uid, tries,
+  client_.Call(std::move(sent), [weak = weak_from_this(), uid, status, tries,
                                  request = std::move(request)](const Expected<Json>& answer) {
     const std::shared_ptr<Impl> self = weak.lock();
     if (!self || answer.ok() || tries == 0 || answer.error().code == ErrorCode::kNotFound) return;
-    self->Later(milliseconds(300), [uid, request, tries](Impl& i) {
-      if (i.pods_.contains(uid)) i.Ask(uid, request, tries - 1);
+    self->Later(milliseconds(300), [uid, request, status, tries](Impl& i) {
+      const auto pod = i.pods_.find(uid);
+      if (pod == i.pods_.end() || (status != 0 && pod->second.statuses != status)) return;
+      i.Ask(uid, request, status, tries - 1);
     });
   });
 }
@@ -369,7 +373,7 @@ void FakeKubelet::Impl::Patch(const Json& pod, Json status) {
   request.subresource = "status";
   request.body["metadata"]["uid"] = pod.At("metadata", "uid");
   request.body["status"] = std::move(status);
-  Ask(pod.At("metadata", "uid").Str(), std::move(request));
+  Ask(pod.At("metadata", "uid").Str(), std::move(request), ++it->second.statuses);
 }
 
 // The port has no grace period, so this one goes over plain HTTP.

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <future>
 
 #include "agent/base/text.h"
@@ -52,9 +53,11 @@ int Get(HttpClient& http, const std::string& url, std::shared_ptr<const TlsOptio
 
 }  // namespace
 
-Expected<std::unique_ptr<RealCluster>> RealCluster::Start(const std::string& audit_policy) {
+Expected<std::unique_ptr<RealCluster>> RealCluster::Start(const std::string& audit_policy,
+                                                          std::function<int(int)> wire) {
   std::unique_ptr<RealCluster> cluster(new RealCluster);
   cluster->audit_policy_ = audit_policy;
+  cluster->wire_ = std::move(wire);
   using Step = Status (RealCluster::*)();
   for (const Step step :
        {&RealCluster::WriteFiles, &RealCluster::StartEtcd, &RealCluster::StartApiServer,
@@ -85,6 +88,8 @@ Error RealCluster::Failed(const std::string& program, const std::string& why) co
 Status RealCluster::WriteFiles() {
   etcd_port_ = FreePort();
   api_port_ = FreePort();
+  peer_port_ = FreePort();
+  etcd_seen_ = wire_ ? wire_(etcd_port_) : etcd_port_;
   std::string tokens =
       StrCat(kAdminToken, ",admin,1,\"system:masters\"\n", kViewerToken, ",", kViewerUser, ",2\n");
   for (int i = 0; i < kReplicaUsers; ++i)
@@ -110,24 +115,63 @@ Status RealCluster::StartEtcd() {
   const std::string program = Program("etcd");
   if (program.empty()) return Failed("etcd", "not found; run ./dev setup e2e");
   const std::string client = etcd_url();
-  const std::string peer = StrCat("http://127.0.0.1:", FreePort());
-  auto process = Process::Start(
-      {program, "--name=test", StrCat("--data-dir=", File("etcd")), "--unsafe-no-fsync",
-       StrCat("--listen-client-urls=", client), StrCat("--advertise-client-urls=", client),
-       StrCat("--listen-peer-urls=", peer), StrCat("--initial-advertise-peer-urls=", peer),
-       StrCat("--initial-cluster=test=", peer), "--log-level=warn"},
-      {.log = File("etcd.log"), .directory = "", .env = {}});
+  const std::string peer = StrCat("http://127.0.0.1:", peer_port_);
+  return Put("etcd", Process::Start({program, "--name=test", StrCat("--data-dir=", File("etcd")),
+                                     "--unsafe-no-fsync", StrCat("--listen-client-urls=", client),
+                                     StrCat("--advertise-client-urls=", client),
+                                     StrCat("--listen-peer-urls=", peer),
+                                     StrCat("--initial-advertise-peer-urls=", peer),
+                                     StrCat("--initial-cluster=test=", peer), "--log-level=warn"},
+                                    {.log = File("etcd.log"), .directory = "", .env = {}}));
+}
+
+// Anew, or in the place of the one that was.
+Status RealCluster::Put(const std::string& name, Expected<std::unique_ptr<Process>> process) {
   if (!process.ok()) return process.error();
-  members_.push_back({"etcd", std::move(*process)});
+  for (Member& member : members_) {
+    if (member.name != name) continue;
+    member.process = std::move(*process);
+    return {};
+  }
+  members_.push_back({name, std::move(*process)});
   return {};
+}
+
+Process* RealCluster::Find(const std::string& name) {
+  for (Member& member : members_) {
+    if (member.name == name) return member.process.get();
+  }
+  return nullptr;
+}
+
+Status RealCluster::KeepStore() { return CopyStore(File("etcd"), File("etcd.kept")); }
+Status RealCluster::PutStoreBack() { return CopyStore(File("etcd.kept"), File("etcd")); }
+
+Status RealCluster::CopyStore(const std::string& from, const std::string& to) {
+  for (const char* name : {"kube-apiserver", "etcd"}) {
+    Find(name)->Signal(SIGTERM);
+    if (!Find(name)->WaitFor(std::chrono::seconds(5))) Find(name)->Signal(SIGKILL);
+    Find(name)->Wait();
+  }
+  std::error_code failed;
+  std::filesystem::remove_all(to, failed);
+  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, failed);
+  if (failed) return Failed("etcd", failed.message());
+  if (Status started = StartEtcd(); !started) return started;
+  if (Status started = StartApiServer(); !started) return started;
+  if (Status ready = WaitReady(); !ready) return ready;
+  // What it remembers is of another time: it is started anew, as by whoever puts a store back.
+  Find("kube-controller-manager")->Signal(SIGKILL);
+  Find("kube-controller-manager")->Wait();
+  return StartControllerManager();
 }
 
 Status RealCluster::StartApiServer() {
   const std::string program = Program("kube-apiserver");
   if (program.empty()) return Failed("kube-apiserver", "not found; run ./dev e2e");
   std::vector<std::string> command = {
-      program, StrCat("--etcd-servers=", etcd_url()), "--etcd-compaction-interval=0",
-      "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1",
+      program, StrCat("--etcd-servers=http://127.0.0.1:", etcd_seen_),
+      "--etcd-compaction-interval=0", "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1",
       "--endpoint-reconciler-type=none", StrCat("--secure-port=", api_port_),
       StrCat("--cert-dir=", File("certs")), "--service-cluster-ip-range=10.96.0.0/16",
       StrCat("--token-auth-file=", File("tokens.csv")), "--authorization-mode=RBAC",
@@ -143,33 +187,20 @@ Status RealCluster::StartApiServer() {
     command.push_back("--audit-log-path=" + audit_log());
     command.emplace_back("--audit-log-maxsize=100000");  // megabytes: one file
   }
-  auto process =
-      Process::Start(command, {.log = File("kube-apiserver.log"), .directory = "", .env = {}});
-  if (!process.ok()) return process.error();
-  for (Member& member : members_) {
-    if (member.name != "kube-apiserver") continue;
-    member.process = std::move(*process);
-    return {};
-  }
-  members_.push_back({"kube-apiserver", std::move(*process)});
-  return {};
+  return Put(
+      "kube-apiserver",
+      Process::Start(command, {.log = File("kube-apiserver.log"), .directory = "", .env = {}}));
 }
 
 Status RealCluster::RestartApiServer() {
-  for (Member& member : members_) {
-    if (member.name != "kube-apiserver") continue;
-    member.process->Signal(SIGKILL);
-    member.process->Wait();
-  }
+  Find("kube-apiserver")->Signal(SIGKILL);
+  Find("kube-apiserver")->Wait();
   if (Status started = StartApiServer(); !started) return started;
   return WaitReady();
 }
 
 Status RealCluster::WaitReady() {
-  Process* server = nullptr;
-  for (Member& member : members_) {
-    if (member.name == "kube-apiserver") server = member.process.get();
-  }
+  Process* server = Find("kube-apiserver");
   RealClock clock;
   net::CurlClient http(clock);
   auto tls = std::make_shared<TlsOptions>();
@@ -203,11 +234,12 @@ Status RealCluster::StartControllerManager() {
   // Servers up to 1.23 also open a port without TLS unless they are told not to.
   const RunResult help = Run({program, "--help"});
   if (help.out.find("--port int") != std::string::npos) command.emplace_back("--port=0");
-  auto process = Process::Start(
-      command, {.log = File("kube-controller-manager.log"), .directory = "", .env = {}});
-  if (!process.ok()) return process.error();
-  members_.push_back({"kube-controller-manager", std::move(*process)});
-  if (members_.back().process->WaitFor(std::chrono::milliseconds(500)))
+  Status put =
+      Put("kube-controller-manager",
+          Process::Start(command,
+                         {.log = File("kube-controller-manager.log"), .directory = "", .env = {}}));
+  if (!put) return put;
+  if (Find("kube-controller-manager")->WaitFor(std::chrono::milliseconds(500)))
     return Failed("kube-controller-manager", "ended at once");
   return {};
 }

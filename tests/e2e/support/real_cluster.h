@@ -3,6 +3,7 @@
 // free ports, with a data folder that is deleted. No scheduler and no kubelet: see FakeKubelet.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +23,10 @@ class RealCluster {
  public:
   // Programs are looked for in $KUBEBUILDER_ASSETS, $ROLLGUARD_KUBE_ASSETS and PATH. Waits until
   // the server is ready and the `default` namespace is there. On the main thread only.
-  // `audit_policy`: given, every request it selects is recorded in audit_log().
-  static Expected<std::unique_ptr<RealCluster>> Start(const std::string& audit_policy = {});
+  // `audit_policy`: given, every request it selects is recorded in audit_log(). `wire`: the API
+  // server reaches etcd at the port it answers for etcd's own.
+  static Expected<std::unique_ptr<RealCluster>> Start(const std::string& audit_policy = {},
+                                                      std::function<int(int)> wire = {});
   ~RealCluster();
 
   const std::string& kubeconfig() const { return kubeconfig_; }
@@ -32,11 +35,18 @@ class RealCluster {
   std::string audit_log() const { return File("audit.log"); }
   // SIGKILL, and the same server again. On the main thread.
   Status RestartApiServer();
+  // Keeps a copy of the store as it stands, or puts the store back to it. The servers are away
+  // meanwhile. On the main thread.
+  Status KeepStore();
+  Status PutStoreBack();
   // An error with the end of its log when one of the programs is no longer running.
   Status Check() const;
 
  private:
   RealCluster() = default;
+  Status CopyStore(const std::string& from, const std::string& to);
+  Status Put(const std::string& name, Expected<std::unique_ptr<Process>> process);
+  Process* Find(const std::string& name);
   Status StartEtcd();
   Status StartApiServer();
   Status StartControllerManager();
@@ -47,7 +57,10 @@ class RealCluster {
 
   TempDir dir_{"kube"};
   std::string audit_policy_;
+  std::function<int(int)> wire_;
   int etcd_port_ = 0;
+  int etcd_seen_ = 0;  // the port at which the API server reaches etcd
+  int peer_port_ = 0;
   int api_port_ = 0;
   std::string kubeconfig_;
   // Stopped in reverse order.
