@@ -27,12 +27,12 @@ void ActionRunner::Run(std::shared_ptr<const spec::Guard> guard,
                        std::vector<release::Action> actions, Fence fence,
                        std::function<void(RunOutcome)> done) {
   Next(std::make_shared<Job>(
-      Job{std::move(guard), std::move(actions), std::move(fence), 0, std::move(done), {}}));
+      Job{std::move(guard), std::move(actions), std::move(fence), 0, std::move(done), {}, {}}));
 }
 
 void ActionRunner::Next(const JobPtr& job) {
   if (job->at == job->actions.size()) {
-    Finish(job, {job->failed ? Status(*job->failed) : Status(), false});
+    Finish(job, {job->failed ? Status(*job->failed) : Status(), false, job->read_for});
     return;
   }
   const release::Action& action = job->actions[job->at++];
@@ -161,6 +161,33 @@ void ActionRunner::Do(const JobPtr& job, const release::ScaleTo& action) {
   request.patch = PatchKind::kMerge;
   request.body = release::ScalePatch(action);
   Send(job, std::move(request));
+}
+
+void ActionRunner::Do(const JobPtr& job, const release::ReadObjects& action) {
+  Read(job, action, 0);
+}
+
+// `action` is the job's own. What is not there counts as read.
+void ActionRunner::Read(const JobPtr& job, const release::ReadObjects& action, size_t at) {
+  if (at == action.objects.size()) {
+    job->read_for = action.purpose;
+    Next(job);
+    return;
+  }
+  ClusterRequest get = RequestFor(action.objects[at], Verb::kGet);
+  const ClusterRequest what = get;
+  deps_.cluster->Call(std::move(get), [this, job, &action, at, what](Expected<Json> now) {
+    if (!now && now.error().code != ErrorCode::kNotFound) {
+      Finish(job, {now.error(), false});
+      return;
+    }
+    if (now) {
+      deps_.mirror->Wrote(what.type, *now);
+    } else {
+      deps_.mirror->Deleted(what.type, what.ns, what.name);
+    }
+    Read(job, action, at + 1);
+  });
 }
 
 void ActionRunner::Do(const JobPtr& job, const release::StartAnalysis& action) {

@@ -23,8 +23,9 @@ struct ExecutorDeps {
 };
 
 struct RunOutcome {
-  Status status;        // ok, or the first failure
-  bool unread = false;  // and what it was about could not be read again
+  Status status;              // ok, or the first failure
+  bool unread = false;        // and what it was about could not be read again
+  std::string read_for = {};  // the purpose of what was read anew
 };
 
 class ActionRunner {
@@ -52,6 +53,7 @@ class ActionRunner {
     size_t at = 0;
     std::function<void(RunOutcome)> done;
     std::optional<Error> failed;  // of a staged patch: the others are tried first
+    std::string read_for = {};
   };
   using JobPtr = std::shared_ptr<Job>;
 
@@ -60,12 +62,14 @@ class ActionRunner {
   void Send(const JobPtr& job, ClusterRequest request, bool staged = false);
   void Pin(ClusterRequest& request) const;
   void Failed(const JobPtr& job, const ClusterRequest& what, const Error& error);
+  void Read(const JobPtr& job, const release::ReadObjects& action, size_t at);
 
   void Do(const JobPtr& job, const release::RecordDecision& action);
   void Do(const JobPtr& job, const release::PatchObject& action);
   void Do(const JobPtr& job, const release::CreateObject& action);
   void Do(const JobPtr& job, const release::DeleteObject& action);
   void Do(const JobPtr& job, const release::ScaleTo& action);
+  void Do(const JobPtr& job, const release::ReadObjects& action);
   void Do(const JobPtr& job, const release::StartAnalysis& action);
   void Do(const JobPtr& job, const release::StopAnalysis& action);
   void Do(const JobPtr& job, const release::AskGate& action);

@@ -110,6 +110,7 @@ release::Observation Controller::Gather(Slot& slot, Arena& arena) {
   GatherOthers(slot, arena, world);
   release::Observation observation =
       release::Observe(*slot.guard, *slot.state, world, ports_.clock->Now(), revisions_);
+  observation.configs.read_for = slot.configs_read_for;
   observation.deleting = slot.deleting;
   observation.commands = slot.commands;
   AddStart(slot, observation);

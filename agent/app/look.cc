@@ -220,6 +220,7 @@ void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> acti
               [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;
                 slot->unread = outcome.unread;
+                if (!outcome.read_for.empty()) slot->configs_read_for = outcome.read_for;
                 Status done = std::move(outcome.status);
                 if (done && finalized && slot->deleting && slot->has_finalizer && MayWrite(*slot)) {
                   Finalize(slot);

@@ -42,6 +42,7 @@ struct Controller::Slot {
   std::string checked_artifacts;                // which template and signatures, and
   std::string refused_artifacts;                // why they were refused; empty: they were not
   std::vector<std::string> configs;  // ConfigMaps and Secrets the target's template named last
+  std::string configs_read_for;      // see release::ConfigsView
   std::vector<release::Command> commands;
   std::map<std::string, Answered> answered;
   // Between replicas (relay.cc): alerts to be kept with our next write, entries of the inbox that

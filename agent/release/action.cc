@@ -45,6 +45,11 @@ std::string Describe(const Action& action) {
           [](const ScaleTo& a) {
             return StrCat("scale ", a.object.Text(), " to ", a.replicas, ": ", a.why);
           },
+          [](const ReadObjects& a) {
+            std::vector<std::string> names;
+            for (const ObjectId& id : a.objects) names.push_back(id.Text());
+            return StrCat("read ", Join(names, ", "));
+          },
           [](const StartAnalysis& a) { return StrCat("start analysis ", a.run); },
           [](const StopAnalysis& a) { return StrCat("stop analysis ", a.run); },
           [](const AskGate& a) { return StrCat("ask gate ", a.gate.url); },

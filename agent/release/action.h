@@ -53,6 +53,12 @@ struct ScaleTo {
   std::string uid;
   std::string resource_version;
 };
+// Read anew from the server: what is decided next must not rest on a watch that lags. Afterwards
+// the observation says so by `purpose` (see ConfigsView).
+struct ReadObjects {
+  std::vector<ObjectId> objects;
+  std::string purpose;
+};
 struct StartAnalysis {
   std::string run;
   spec::AnalysisRef analysis;
@@ -81,7 +87,7 @@ struct RecordDecision {
 };
 
 using Action = std::variant<RecordDecision, PatchObject, CreateObject, DeleteObject, ScaleTo,
-                            StartAnalysis, StopAnalysis, AskGate, Notify>;
+                            ReadObjects, StartAnalysis, StopAnalysis, AskGate, Notify>;
 
 // True for actions that change the cluster.
 bool ChangesCluster(const Action& action);

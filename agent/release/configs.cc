@@ -79,11 +79,25 @@ Json SavedContent(const Json& snapshot) {
   return parsed ? *parsed : Json();
 }
 
+// What is kept, or ends a rollback, is what the server has: a watch may lag behind the template
+// that the configuration came with.
+Progress ReadAnew(Context& c, const std::string& purpose) {
+  if (c.obs.configs.read_for == purpose) return Progress::kDone;
+  std::vector<ObjectId> objects = ConfigsOf(c.guard, TemplateOf(*c.obs.target.object));
+  std::erase_if(objects, [&](const ObjectId& id) { return Excluded(c, id.name); });
+  if (objects.empty()) return Progress::kDone;
+  c.Do(ReadObjects{std::move(objects), purpose});
+  c.Wait("the configuration is being read");
+  return Progress::kWaiting;
+}
+
 // `anew`: what was kept once may be of an earlier attempt with another configuration.
-Progress Take(Context& c, const std::string& revision, const Json* existing, bool anew) {
-  if (c.obs.configs.current.empty() || c.observing()) return Progress::kDone;
-  if (existing != nullptr && (!anew || SavedContent(*existing) == CurrentContent(c)))
-    return Progress::kDone;
+Progress Take(Context& c, const std::string& revision, const std::string& purpose,
+              const Json* existing, bool anew) {
+  if (c.observing() || (existing != nullptr && !anew)) return Progress::kDone;
+  if (ReadAnew(c, purpose) != Progress::kDone) return Progress::kWaiting;
+  if (c.obs.configs.current.empty()) return Progress::kDone;
+  if (existing != nullptr && SavedContent(*existing) == CurrentContent(c)) return Progress::kDone;
   const std::string text = CurrentContent(c).Dump();
   if (text.size() > kMaxSnapshot) {
     c.SetCondition("Drift", true, "TooLarge", "the configuration is too large to be kept");
@@ -163,12 +177,15 @@ Progress Return(Context& c, const Json& kept) {
 Progress SnapshotConfigs(Context& c) {
   if (!c.guard.configs.restore) return Progress::kDone;
   const Json* kept = c.obs.configs.snapshot_candidate;
-  if (kept != nullptr && c.state().retry == c.rel().candidate) return Return(c, *kept);
+  const std::string purpose = StrCat(c.rel().id, "/begin");
+  if (kept != nullptr && c.state().retry == c.rel().candidate) {
+    return ReadAnew(c, purpose) == Progress::kDone ? Return(c, *kept) : Progress::kWaiting;
+  }
   const auto& history = c.state().history;
   const bool was_stable = std::any_of(history.begin(), history.end(), [&](const StableRecord& r) {
     return r.revision == c.rel().candidate;
   });
-  return Take(c, c.rel().candidate, kept, !was_stable);
+  return Take(c, c.rel().candidate, purpose, kept, !was_stable);
 }
 
 Progress RestoreConfigs(Context& c) {
@@ -176,20 +193,29 @@ Progress RestoreConfigs(Context& c) {
   return Return(c, *c.obs.configs.snapshot_stable);
 }
 
+Progress ConfirmConfigs(Context& c) {
+  if (!c.guard.configs.restore || c.obs.configs.snapshot_stable == nullptr) return Progress::kDone;
+  if (ReadAnew(c, StrCat(c.rel().id, "/back")) != Progress::kDone) return Progress::kWaiting;
+  return RestoreConfigs(c);
+}
+
 void ReconcileConfigs(Context& c) {
   if (!c.guard.configs.restore || c.active()) return;
-  if (Take(c, c.state().stable, c.obs.configs.snapshot_stable, false) != Progress::kDone) return;
+  const std::string& stable = c.state().stable;
+  if (Take(c, stable, StrCat("rest/", stable), c.obs.configs.snapshot_stable, false) !=
+      Progress::kDone) {
+    return;
+  }
   if (c.obs.configs.snapshot_stable == nullptr) return;
   const auto drift = PutBack(c, *c.obs.configs.snapshot_stable, c.guard.configs.reconcile);
   const bool any = !drift.empty();
-  if (any &&
-      (c.state().FindCondition("Drift") == nullptr || !c.state().FindCondition("Drift")->status)) {
-    c.Decide(Verdict::kHold,
-             StrCat("configuration has drifted from the snapshot: ", Join(drift, ", ")));
-    c.Tell("drift", spec::RuleSeverity::kMedium,
-           StrCat("configuration has drifted: ", Join(drift, ", ")));
+  const std::string what = Join(drift, ", ");
+  const Condition* told = c.state().FindCondition("Drift");
+  if (any && (told == nullptr || !told->status || told->message != what)) {
+    c.Decide(Verdict::kHold, StrCat("configuration has drifted from the snapshot: ", what));
+    c.Tell("drift", spec::RuleSeverity::kMedium, StrCat("configuration has drifted: ", what));
   }
-  c.SetCondition("Drift", any, any ? "Drifted" : "AsKept", Join(drift, ", "));
+  c.SetCondition("Drift", any, any ? "Drifted" : "AsKept", what);
 }
 
 }  // namespace rollguard::release

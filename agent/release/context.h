@@ -161,6 +161,7 @@ std::string FailedHook(const Context& c);
 Progress SnapshotConfigs(Context& c);
 // Of the stable revision. kWaiting: they are being put back and will be read again.
 Progress RestoreConfigs(Context& c);
+Progress ConfirmConfigs(Context& c);  // the same, on what the server has, not on what a watch shows
 void ReconcileConfigs(Context& c);
 
 // judge.cc: signals -> rollback, pause, hold.

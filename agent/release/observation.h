@@ -173,6 +173,7 @@ struct ConfigsView {
   const Json* snapshot_stable = nullptr;  // the snapshot objects (Secrets), when they exist
   const Json* snapshot_candidate = nullptr;
   std::vector<const Json*> current;  // the objects the target's template uses
+  std::string read_for;              // the purpose for which they were read from the server last
 };
 
 struct Observation {

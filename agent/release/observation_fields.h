@@ -161,6 +161,7 @@ void Fields(Archive& a, View& v) {
   a("snapshotStable", v.snapshot_stable);
   a("snapshotCandidate", v.snapshot_candidate);
   a("current", v.current);
+  a("readFor", v.read_for);
 }
 
 template <class Archive, MaybeConst<Signal> View>

@@ -51,6 +51,11 @@ struct ActionWriter {
     return Json::Obj(
         {{"do", "scale"}, {"object", IdJson(a.object)}, {"patch", ScalePatch(a)}, {"why", a.why}});
   }
+  Json operator()(const ReadObjects& a) const {
+    Json objects = Json::Arr();
+    for (const ObjectId& id : a.objects) objects.Push(IdJson(id));
+    return Json::Obj({{"do", "read"}, {"objects", std::move(objects)}, {"purpose", a.purpose}});
+  }
   Json operator()(const StartAnalysis& a) const {
     Json templates = Json::Arr();
     for (const auto& t : a.analysis.templates) templates.Push(t.name);

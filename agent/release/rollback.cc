@@ -179,7 +179,7 @@ bool NewsIsIn(const Context& c) {
 
 // What is the same for every strategy once traffic is home.
 void FinishBack(Context& c) {
-  if (!NewsIsIn(c) && RestoreConfigs(c) == Progress::kWaiting) {
+  if (!NewsIsIn(c) && ConfirmConfigs(c) == Progress::kWaiting) {
     const Time until = c.rel().trigger->at + kConfigPatience;
     if (c.obs.now >= until) Escalate(c, "the configuration of stable cannot be put back");
     c.Wake(std::max(c.obs.now + std::chrono::seconds(5), until));

@@ -133,6 +133,14 @@ class DeploymentController final : public Controller {
     return false;
   }
 
+  // It has all the pods the Deployment wants, and was itself told so: one that only happens to have
+  // the new size, in the middle of a rollout that is resized, has not.
+  static bool Saturated(const Json& d, const Json& set) {
+    const int64_t wanted = SpecReplicas(d);
+    return SpecReplicas(set) == wanted && IntAnnotation(set, kDesiredAnnotation, -1) == wanted &&
+           StatusCount(set, "availableReplicas") == wanted;
+  }
+
   void Resize(const Json& d, const SetsOf& sets) {
     std::vector<ObjectPtr> all = sets.all(), active = all;
     std::erase_if(active, [](const ObjectPtr& s) { return SpecReplicas(*s) == 0; });
@@ -144,9 +152,7 @@ class DeploymentController final : public Controller {
       if (one) ScaleSet(d, *one, SpecReplicas(d));
       return;
     }
-    bool saturated = sets.current && SpecReplicas(*sets.current) == SpecReplicas(d) &&
-                     StatusCount(*sets.current, "availableReplicas") == SpecReplicas(d);
-    if (saturated) {
+    if (sets.current && Saturated(d, *sets.current)) {
       for (const ObjectPtr& set : sets.old) ScaleSet(d, *set, 0);
       return;
     }

@@ -90,6 +90,30 @@ TEST_CASE("create: what is ours already is as good as made, what is not stops ev
   }
 }
 
+TEST_CASE("read: what the server has takes the place of what the watch shows") {
+  Bench bench;
+  const auto type = kube::resources::ByKind("apps/v1", "Deployment");
+  bench.connection->Partition(true);
+  bench.house.world.api().Update(
+      {bench.house.world.api().TypeId("apps", "deployments"), "shop", "checkout"},
+      [](Json& object) { object["spec"].Set("replicas", 6); });
+  const release::ReadObjects read{{bench.target, {"apps/v1", "Deployment", "shop", "gone"}}, "why"};
+  auto outcome = bench.Run({read});
+  CHECK_FALSE(outcome.status.ok());
+  CHECK(outcome.read_for.empty());
+  bench.connection->Partition(false);
+  sim::FaultPlan late = sim::FaultPlan::None();
+  late.watch_stale = 1;
+  bench.connection->SetFaults(late);
+  outcome = bench.Run({read});
+  CHECK(outcome.status.ok());
+  CHECK(outcome.read_for == "why");
+  app::Arena arena;
+  const Json* seen = bench.mirror->Get(type, "shop", "checkout", arena);
+  REQUIRE(seen != nullptr);
+  CHECK(seen->At("spec", "replicas").IntOr(0) == 6);
+}
+
 TEST_CASE("staged: a patch that does not fit any more keeps no other from being tried") {
   Bench bench;
   release::PatchObject gone;

@@ -151,7 +151,12 @@ release::StepResult Drive::Look() {
   }
   if (objects.target != nullptr) {
     for (const auto& id : release::ConfigsOf(guard, objects.target->At("spec", "template"))) {
-      if (const Json* object = get(id)) objects.configs.push_back(object);
+      auto shown = late.find(id.name);
+      if (shown != late.end()) {
+        objects.configs.push_back(&shown->second);
+      } else if (const Json* object = get(id)) {
+        objects.configs.push_back(object);
+      }
     }
   }
   std::vector<const Json*> hpas;
@@ -163,6 +168,7 @@ release::StepResult Drive::Look() {
   }
   release::Observation seen =
       release::Observe(guard, *round_trip, objects, world.scheduler().Now(), cache_);
+  seen.configs.read_for = read_for_;
   seen.deleting = extra.deleting;
   seen.start = extra.start;
   seen.peers = extra.peers;
@@ -272,6 +278,11 @@ bool Drive::Execute(const release::Action& action) {
   }
   if (const auto* notify = std::get_if<release::Notify>(&action)) {
     told.push_back(notify->event);
+    return true;
+  }
+  if (const auto* read = std::get_if<release::ReadObjects>(&action)) {
+    read_for_ = read->purpose;
+    for (const release::ObjectId& id : read->objects) late.erase(id.name);
     return true;
   }
   if (!release::ChangesCluster(action)) return true;

@@ -46,8 +46,10 @@ class Drive {
   std::vector<release::Signal> signals;
   std::map<std::string, release::RunView::Phase> run_answers;  // default: Successful
   release::Observation extra;  // start, peers, blind, health, rollback_limit, deleting
-  double fail_share = 0;       // of writes that fail; half of them after their effect
-  double crash_share = 0;      // of rounds that stop between two actions
+  std::map<std::string, Json>
+      late;                // ConfigMaps as a watch that lags shows them, until they are read
+  double fail_share = 0;   // of writes that fail; half of them after their effect
+  double crash_share = 0;  // of rounds that stop between two actions
   bool finalized = false;
   std::vector<std::string> trace;
   std::vector<release::Decision> decisions;
@@ -70,6 +72,7 @@ class Drive {
 
   Random random_;
   release::RevisionCache cache_;
+  std::string read_for_;
   std::vector<release::RunView> runs_;
   std::vector<release::GateView> gates_;
   std::vector<release::Command> commands_;

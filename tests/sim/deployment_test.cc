@@ -94,6 +94,25 @@ TEST_CASE("a changed template in a paused Deployment starts nothing; scaling sti
   CHECK(ReadyPods(w, "app:2") == 5);
 }
 
+// Half of a rollout stands behind a pause; then the whole is to be as large as the newer half is.
+TEST_CASE("resizing to the size that the newer ReplicaSet has leaves the older one its share") {
+  World w({.seed = 4});
+  REQUIRE(w.Load(MakeDeployment("web", 5, "app:1")).ok());
+  REQUIRE(w.WaitForDeployment("default", "web", minutes(1)));
+  SetImage(w, "app:2");
+  while (ReadyPods(w, "app:2") == 0 && w.scheduler().Next()) w.scheduler().RunOne();
+  Patch(w, R"({"spec":{"paused":true}})");
+  w.scheduler().RunFor(minutes(1));
+  const int64_t newer = ReadyPods(w, "app:2");
+  REQUIRE(newer > 0);
+  REQUIRE(newer < 5);
+  REQUIRE(ReadyPods(w, "app:1") > 0);
+  Patch(w, StrCat(R"({"spec":{"replicas":)", newer, "}}"));
+  w.scheduler().RunFor(minutes(1));
+  CHECK(ReadyPods(w, "app:1") > 0);
+  CHECK(ReadyPods(w, "app:2") < newer);
+}
+
 TEST_CASE("resizing in the middle of a rollout is shared out by size") {
   World w({.seed = 2});
   REQUIRE(w.Load(MakeDeployment("web", 10, "app:1")).ok());

@@ -294,6 +294,18 @@ TEST_CASE("case: the template goes back behind the hold while the release is pro
   }
 }
 
+// The ConfigMap that came with a template was seen later than the template: what was kept of that
+// version was the former one's, and a later rollback put that back.
+TEST_CASE("case: configuration is seen later than its template") {
+  CHECK(Play(DrawPlan(1468)).stable == ImageOf("v2"));
+}
+
+// Half rolled behind a hold that was off for a moment, then resized to what the newer half has: the
+// cluster took stable's last pods (which a real one does not).
+TEST_CASE("case: a hold that was off for a moment, then another size") {
+  CHECK(Play(DrawPlan(1473)).stable == ImageOf("v1"));
+}
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =

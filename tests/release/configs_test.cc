@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// ConfigMaps and Secrets that go with a revision: kept, put back, and told of when they drift.
+#include <algorithm>
+
+#include "agent/base/text.h"
+#include "tests/release/scene.h"
+#include "tests/support/catch.h"
+
+namespace rollguard::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using release::Command;
+using release::Phase;
+
+// The checkout service with two ConfigMaps in its pods, promoted.
+struct Configured : Scene {
+  explicit Configured(uint64_t seed = 5)
+      : Scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")), seed) {
+    Set("settings", "1s");
+    Set("limits", "1s");
+    ClusterRequest request;
+    request.verb = Verb::kPatch;
+    request.type = sim::DeploymentType();
+    request.ns = "shop";
+    request.name = "checkout";
+    request.body = *ParseJson(R"({"spec":{"template":{"spec":{"volumes":[
+      {"name":"a","configMap":{"name":"settings"}},{"name":"b","configMap":{"name":"limits"}}]}}}})");
+    REQUIRE(world.api().Call(request).ok());
+    Promote();
+  }
+  void Set(const char* name, const char* value) {
+    Load(StrCat(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":")", name,
+                R"(","namespace":"shop"},"data":{"timeout":")", value, "\"}}"));
+  }
+  std::string Value(const char* name = "settings") {
+    return Get("ConfigMap", name).At("data", "timeout").Str();
+  }
+  void Promote() {
+    REQUIRE(RunUntil([&] { return state.release && state.release->weight > 0; }, 5min));
+    REQUIRE(Say(Command::Verb::kPromote, "", true).accepted);
+    REQUIRE(Outcome("promoted"));
+  }
+  // The next version changes template and configuration together.
+  void Next(const char* version, const char* value) {
+    Set("settings", value);
+    SetImage(StrCat("shop/checkout:", version));
+  }
+  void Abort() {
+    REQUIRE(Weight(40));
+    REQUIRE(Say(Command::Verb::kAbort).accepted);
+  }
+};
+
+TEST_CASE("configuration: kept per revision and put back with it") {
+  Configured scene;
+  scene.Next("v2", "9s");
+  scene.Abort();
+  CHECK(scene.Outcome("rolledBack"));
+  CHECK(scene.Value() == "1s");
+  scene.CheckSound();
+}
+
+// The template is seen before the configuration that came with it.
+TEST_CASE("configuration: what is kept is what the server has, not what a watch still shows") {
+  Configured scene;
+  scene.late["settings"] = scene.Get("ConfigMap", "settings");
+  scene.Next("v2", "2s");
+  scene.Promote();
+  CHECK(scene.late.empty());
+  scene.Next("v3", "3s");
+  scene.Abort();
+  CHECK(scene.Outcome("rolledBack"));
+  CHECK(scene.Value() == "2s");
+  scene.CheckSound();
+}
+
+TEST_CASE("configuration: a watch that still shows what stable had ends no rollback") {
+  Configured scene;
+  const Json before = scene.Get("ConfigMap", "settings");
+  scene.Next("v2", "2s");
+  REQUIRE(scene.Weight(40));
+  scene.late["settings"] = before;
+  scene.Abort();
+  CHECK(scene.Outcome("rolledBack"));
+  CHECK(scene.Value() == "1s");
+  scene.CheckSound();
+}
+
+TEST_CASE("configuration: a write that fails on the way back is tried again") {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    INFO("seed " << seed);
+    Configured scene(seed);
+    scene.Next("v2", "9s");
+    scene.Abort();
+    REQUIRE(scene.RunToPhase(Phase::kRollingBack, 1min));
+    scene.fail_share = 0.5;
+    CHECK(scene.RunToPhase(Phase::kVerifying, 10min));
+    scene.fail_share = 0;
+    CHECK(scene.Value() == "1s");
+  }
+}
+
+TEST_CASE("configuration: a person's way back takes that of its revision; another try is kept") {
+  Configured scene;
+  scene.Next("v2", "2s");
+  scene.Abort();
+  REQUIRE(scene.Outcome("rolledBack"));
+  CHECK(scene.Value() == "1s");
+  // The same version with another configuration.
+  scene.Set("settings", "3s");
+  REQUIRE(scene.Say(Command::Verb::kRetry).accepted);
+  scene.Promote();
+  CHECK(scene.Value() == "3s");
+  const release::Condition* drift = scene.state.FindCondition("Drift");
+  CHECK((drift == nullptr || !drift->status));
+  REQUIRE(scene.Say(Command::Verb::kRollBack).accepted);
+  REQUIRE(scene.RunUntil([&] { return scene.state.release.has_value(); }, 5min));
+  CHECK(scene.Outcome("promoted"));
+  CHECK(scene.Value() == "1s");
+}
+
+TEST_CASE("configuration: what drifts besides is told, too") {
+  Configured scene;
+  const auto times = [&] { return std::count(scene.told.begin(), scene.told.end(), "drift"); };
+  const auto before = times();
+  scene.Set("settings", "2s");
+  scene.Run(10s);
+  CHECK(times() == before + 1);
+  scene.Set("limits", "2s");
+  scene.Run(10s);
+  CHECK(times() == before + 2);
+  CHECK(scene.state.FindCondition("Drift")->status);
+  scene.Set("settings", "1s");
+  scene.Set("limits", "1s");
+  scene.Run(10s);
+  CHECK(times() <= before + 3);  // while one was back and the other was not
+  CHECK_FALSE(scene.state.FindCondition("Drift")->status);
+}
+
+}  // namespace
+}  // namespace rollguard::testing
