@@ -103,6 +103,7 @@ void Open(Context& c, const std::string& revision, bool bypass) {
   state.scores.clear();
   state.confident_looks = 0;
   state.last_look.reset();
+  c.SetCondition("Drift", false, "Released", "");  // what changed is the new revision's
   c.Enter(Phase::kPreparing);
 }
 

@@ -16,6 +16,8 @@ namespace {
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr size_t kMaxSnapshot = 700 * 1024;
+// Configuration is written a moment before the template that it belongs to.
+constexpr Duration kTogether = std::chrono::seconds(10);
 
 std::string Encode64(std::string_view in) {
   std::string out;
@@ -163,6 +165,15 @@ std::vector<std::string> PutBack(Context& c, const Json& snapshot, bool act) {
 
 namespace {
 
+// Whether some of the names are not among those that were told.
+bool HasMore(const std::vector<std::string>& names, const std::string& told) {
+  const auto known = Split(told, ',');
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return std::none_of(known.begin(), known.end(),
+                        [&](std::string_view one) { return Trim(one) == name; });
+  });
+}
+
 // `kept`: of a revision that is gone back to.
 Progress Return(Context& c, const Json& kept) {
   const size_t before = c.out().actions.size();
@@ -207,15 +218,26 @@ void ReconcileConfigs(Context& c) {
     return;
   }
   if (c.obs.configs.snapshot_stable == nullptr) return;
-  const auto drift = PutBack(c, *c.obs.configs.snapshot_stable, c.guard.configs.reconcile);
-  const bool any = !drift.empty();
+  const Json& kept = *c.obs.configs.snapshot_stable;
+  const auto drift = PutBack(c, kept, false);
   const std::string what = Join(drift, ", ");
-  const Condition* told = c.state().FindCondition("Drift");
-  if (any && (told == nullptr || !told->status || told->message != what)) {
+  if (drift.empty()) {
+    c.SetCondition("Drift", false, "AsKept", what);
+    return;
+  }
+  const Condition* known = c.state().FindCondition("Drift");
+  const Time until = (known != nullptr && known->status ? known->since : c.obs.now) + kTogether;
+  if (c.obs.now < until) {
+    c.SetCondition("Drift", true, "Changed", what);
+    c.Wake(until);
+    return;
+  }
+  if (known->reason != "Drifted" || HasMore(drift, known->message)) {
     c.Decide(Verdict::kHold, StrCat("configuration has drifted from the snapshot: ", what));
     c.Tell("drift", spec::RuleSeverity::kMedium, StrCat("configuration has drifted: ", what));
   }
-  c.SetCondition("Drift", any, any ? "Drifted" : "AsKept", what);
+  c.SetCondition("Drift", true, "Drifted", what);
+  if (c.guard.configs.reconcile) PutBack(c, kept, true);
 }
 
 }  // namespace rollguard::release

@@ -213,6 +213,7 @@ void Drive::CheckReplay(const release::GuardState& before, const release::Observ
   written.Set("mode", spec::ToString(guard.mode));
   written.Set("progressDeadline", FormatGoDuration(guard.progress_deadline));
   written["rollback"].Set("maxPerHour", guard.rollback.max_per_hour);
+  if (guard.configs.reconcile) written["configs"].Set("reconcile", true);
   written["rollback"].Set("onTrigger", spec::ToString(guard.rollback.on_trigger));
   written["rollback"].Set(
       "gradual", Json::Obj({{"step", guard.rollback.gradual.step},
