@@ -95,6 +95,7 @@ void Controller::OnChanged(const ResourceType& type, const Json& object, bool go
     return;
   }
   if (!IsGuardKind(type)) {
+    if (gone) revisions_.Forget(object.At("metadata", "uid").Str());
     TouchDependents(type, object);
     return;
   }

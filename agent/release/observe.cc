@@ -291,17 +291,19 @@ std::vector<std::string> ImageKeys(const Json& pod_template) {
 const std::string& RevisionCache::Of(const Json& object) {
   const Json& metadata = object.At("metadata");
   // The status of a Deployment changes often, its generation does not.
-  const std::string key = StrCat(metadata.At("uid").Str(), "/", metadata.At("generation").IntOr(0));
-  const bool known = metadata.At("uid").is_string() && metadata.Find("generation") != nullptr;
-  if (known) {
-    auto found = known_.find(key);
-    if (found != known_.end()) return found->second;
-    if (known_.size() > 100'000) known_.clear();
-  }
+  const std::string& uid = metadata.At("uid").Str();
+  const int64_t generation = metadata.At("generation").IntOr(0);
+  const bool lasts = !uid.empty() && metadata.Find("generation") != nullptr;
+  auto found = known_.find(lasts ? uid : std::string());
+  if (lasts && found != known_.end() && found->second.generation == generation)
+    return found->second.revision;
+  // Each object's end is told; the limit holds whatever happens.
+  if (found == known_.end() && known_.size() > 100'000) known_.clear();
   const Json& direct = object.At("spec", "template");
-  std::string& slot = known_[known ? key : std::string()];
-  slot = RevisionOf(direct.is_object() ? direct : object.At("data", "spec", "template"));
-  return slot;
+  Known& slot = known_[lasts ? uid : std::string()];
+  slot = {generation,
+          RevisionOf(direct.is_object() ? direct : object.At("data", "spec", "template"))};
+  return slot.revision;
 }
 
 Observation Observe(const spec::Guard& guard, const GuardState& state, const WorldObjects& world,

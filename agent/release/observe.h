@@ -33,16 +33,23 @@ std::string RevisionOf(const Json& pod_template);
 // the whole reference. What succeeded in one environment is known by these in the next.
 std::vector<std::string> ImageKeys(const Json& pod_template);
 
-// Remembers the hashes of templates by object and generation: hashing is the dear part of looking.
-// One per thread that observes.
+// Remembers the hashes of templates by object, of the generation seen last: hashing is the dear
+// part of looking. One per thread that observes.
 class RevisionCache {
  public:
-  // `object` has the template under `spec.template` (or `data.spec.template`).
+  // `object` has the template under `spec.template` (or `data.spec.template`). The reference is
+  // good until the next call.
   const std::string& Of(const Json& object);
-  void Clear() { known_.clear(); }
+  // The object is gone.
+  void Forget(const std::string& uid) { known_.erase(uid); }
+  size_t size() const { return known_.size(); }
 
  private:
-  std::unordered_map<std::string, std::string> known_;
+  struct Known {
+    int64_t generation = 0;
+    std::string revision;
+  };
+  std::unordered_map<std::string, Known> known_;  // by uid
 };
 
 // The cluster's part of an observation. The caller fills in what only it knows: signals, runs,

@@ -62,7 +62,10 @@ bool AddFinalizer(Json& meta, std::string_view finalizer) {
 }  // namespace
 
 ApiServer::ApiServer(Scheduler& scheduler, ApiOptions options)
-    : scheduler_(scheduler), options_(std::move(options)), random_(options_.seed) {
+    : scheduler_(scheduler),
+      options_(std::move(options)),
+      random_(options_.seed),
+      store_(options_.history) {
   store_.OnChange([this](const Change& change) {
     OnCrdChange(change);
     Deliver(change);

@@ -56,6 +56,7 @@ struct ApiOptions {
   // Who owns which field, for every writer; false: tracked only on objects that were applied
   // server-side (cheaper; conflicts with appliers are still found).
   bool track_all_fields = false;
+  size_t history = 20'000;  // changes kept for watches and pages; older versions are Gone
   // A finalizer-like veto and mutation point before a write is committed: tests and the scenario
   // hang admission errors here. Returning a failure refuses the write.
   std::function<std::optional<ApiFailure>(const ClusterRequest&, const Json* before, Json& after)>

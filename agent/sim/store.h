@@ -38,7 +38,7 @@ struct Change {
 
 class Store {
  public:
-  explicit Store(size_t history_limit = 20'000) : history_limit_(history_limit) {}
+  explicit Store(size_t history_limit) : history_limit_(history_limit) {}
 
   ObjectPtr Get(const ObjectKey& key) const;
   // Objects of a kind in a namespace ("" : all), ordered by namespace and name.

@@ -58,6 +58,7 @@ struct Traffic::Impl {
   void Judge(PodLoad& load);
   void Tick();
   void Scrape(MetricSink* sink);
+  bool IsPictured(const PodLoad& load) const;
   std::string ServiceLabel(const Json& pod) const;
 
   ApiServer& api;
@@ -70,7 +71,7 @@ struct Traffic::Impl {
   bool started = false;
   TimerId tick = 0, scrape = 0;
   std::map<ObjectKey, std::unique_ptr<PodLoad>> loads;
-  std::vector<std::unique_ptr<PodLoad>> gone;  // still in some picture, or with series to end
+  std::vector<std::unique_ptr<PodLoad>> gone;  // in some picture, or with series to end
   std::vector<std::unique_ptr<FlowState>> flows;
   std::map<std::string, TrafficTotals, std::less<>> revisions;
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
@@ -80,7 +81,7 @@ void Traffic::Impl::OnPod(const Change& change) {
   if (change.key.type != pods_type) return;
   auto& slot = loads[change.key];
   if (!change.after) {
-    if (slot) {
+    if (slot && (started || !slot->series.empty() || IsPictured(*slot))) {
       slot->ready = false;
       gone.push_back(std::move(slot));
     }
@@ -236,12 +237,15 @@ void Traffic::Impl::Scrape(MetricSink* sink) {
     WritePodMetrics(*load, *sink, now);
   }
   if (sink != nullptr) kube.Write(*sink, now);
-  std::erase_if(gone, [&](const std::unique_ptr<PodLoad>& load) {
-    return std::none_of(flows.begin(), flows.end(), [&](const auto& state) {
-      return std::any_of(state->pictures.begin(), state->pictures.end(), [&](const Picture& p) {
-        return std::any_of(p.targets.begin(), p.targets.end(), [&](const Target& t) {
-          return std::find(t.pods.begin(), t.pods.end(), load.get()) != t.pods.end();
-        });
+  std::erase_if(gone, [&](const auto& load) { return !IsPictured(*load); });
+}
+
+// Whether some flow may still send to it.
+bool Traffic::Impl::IsPictured(const PodLoad& load) const {
+  return std::any_of(flows.begin(), flows.end(), [&](const auto& state) {
+    return std::any_of(state->pictures.begin(), state->pictures.end(), [&](const Picture& p) {
+      return std::any_of(p.targets.begin(), p.targets.end(), [&](const Target& t) {
+        return std::find(t.pods.begin(), t.pods.end(), &load) != t.pods.end();
       });
     });
   });

@@ -17,7 +17,7 @@ struct World::Impl {
       : options(std::move(o)),
         scheduler(options.start),
         api(scheduler, {options.seed, options.users, options.allow, options.track_all_fields,
-                        options.admission}),
+                        options.history, options.admission}),
         seeds(options.seed),
         traffic(api, behaviours, WithSeed(options.traffic, options.seed)) {
     controllers.push_back(MakeDeploymentController(Next()));

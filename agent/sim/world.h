@@ -23,6 +23,7 @@ struct WorldOptions {
   Time start = FromUnixMillis(1'767'225'600'000);
   Duration controller_lag{20};  // from a change to the controllers' answer to it; plus jitter
   bool track_all_fields = false;
+  size_t history = 20'000;  // as in ApiOptions
   bool gc = true;
   int nodes = 3;  // DaemonSets run one pod on each
   TrafficOptions traffic = {};

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // ./dev chaos soak: a thousand guards release over and over under virtual time, with every strategy
-// and router; good versions and bad ones. What must not grow is measured every five virtual
-// minutes: memory, metric series, status objects, the history's database.
+// and router; good versions and bad ones. What must not grow is measured every virtual minute:
+// the agent's memory and the whole process's, metric series, status objects, the history's
+// database.
 //
-//   chaos_soak --seconds 60 --guards 1000 --seed 1
+//   chaos_soak --seconds 60 --guards 1000 --seed 1 --warm-up 40
 //
 // The first 40 virtual minutes are left out of the judgement: until then the history fills up to
-// its retention. A run that is too short to judge says so.
-#include <malloc.h>
-#include <unistd.h>
-
+// its retention, and the statuses to the number of releases they remember. A run that is too short
+// to judge says so.
+//
+// The agent has a scheduler of its own, which is kept in step with the world's: so it is known at
+// any time whether the agent runs or the simulated cluster, and whose the memory is.
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "agent/app/simulation.h"
 #include "agent/app/telemetry_listener.h"
@@ -28,22 +29,28 @@
 #include "agent/sim/sim_metrics.h"
 #include "agent/sim/world.h"
 #include "agent/spec/load.h"
+#include "tests/chaos/soak/judge.h"
+#include "tests/chaos/soak/owners.h"
 #include "tests/simulation/harness/plan.h"
 #include "tests/simulation/harness/setup.h"
 
 namespace rollguard::simulation {
 namespace {
 
+using soak::Allocates;
+using soak::HoursOf;
+using soak::Owner;
+using soak::Sample;
+
 using RealClock = std::chrono::steady_clock;
 
 constexpr Duration kTick = seconds(5);
-constexpr Duration kSampleEvery = minutes(5);
-constexpr Duration kRetention = minutes(20);
-constexpr Duration kWarmUp = minutes(40);  // retention, and as much again for what it leaves behind
-constexpr size_t kFewestSamples = 4;
+constexpr Duration kSampleEvery = minutes(1);
+constexpr size_t kPrintEvery = 5;
+constexpr Duration kMetricsKept = minutes(10);
+constexpr size_t kHistoryPerGuard = 20;   // changes the cluster keeps for watches: half a minute
 constexpr Duration kStuck = minutes(20);  // then the next version comes all the same
 constexpr double kBadShare = 0.004;
-constexpr size_t kMaxStatus = 100U << 10;
 
 const char* const kRules = R"(
 groups:
@@ -59,9 +66,14 @@ groups:
 
 struct Options {
   double seconds = 60;
+  double hours = 0;  // virtual; 0: as many as fit in `seconds`
+  Duration warm_up = minutes(40);
   size_t guards = 1000;
   uint64_t seed = 1;
   std::string folder;
+
+  // Of the history and of events: as much time again for what it leaves behind.
+  Duration Retention() const { return warm_up / 2; }
 };
 
 class SystemClock final : public Clock {
@@ -76,44 +88,18 @@ class SystemClock final : public Clock {
   }
 };
 
-struct Sample {
-  double hour = 0;  // virtual, since the beginning
-  double heap_mib = 0, rss_mib = 0, database_mib = 0, page_mib = 0;
-  size_t series = 0, status = 0, objects = 0;
-  uint64_t releases = 0;
-};
-
-double Mib(size_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
-
-double Rss() {
-  std::ifstream file("/proc/self/statm");
-  size_t pages = 0, resident = 0;
-  file >> pages >> resident;
-  return Mib(resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE)));
-}
-
-// MiB (or whatever `value` is) more per hour, by least squares.
-double Slope(const std::vector<Sample>& samples, double Sample::*value) {
-  double n = 0, x = 0, y = 0, xx = 0, xy = 0;
-  for (const Sample& s : samples) {
-    n += 1;
-    x += s.hour;
-    y += s.*value;
-    xx += s.hour * s.hour;
-    xy += s.hour * (s.*value);
-  }
-  const double spread = n * xx - x * x;
-  return spread > 0 ? (n * xy - x * y) / spread : 0;
-}
-
 // What the guards' states say while they change.
 class Watcher final : public app::Listener {
  public:
   void Decided(const spec::Guard&, const release::Decision&) override { ++decisions; }
   void Changed(const spec::Guard&, const release::GuardState&, const release::GuardState& after,
                const release::Observation&) override {
-    // One in sixteen is enough to find the largest.
-    if (++changes % 16 == 0) largest = std::max(largest, release::ToJson(after).Dump().size());
+    // One in sixteen is enough.
+    if (++changes % 16 != 0) return;
+    const size_t bytes = release::ToJson(after).Dump().size();
+    largest = std::max(largest, bytes);
+    sum += bytes;
+    ++measured;
   }
   void Told(const spec::Guard&, const release::Notify& notice) override {
     if (notice.event == "promoted") ++promoted;
@@ -122,7 +108,8 @@ class Watcher final : public app::Listener {
   void Removed(const std::string&) override {}
 
   uint64_t decisions = 0, changes = 0, promoted = 0, rolled_back = 0;
-  size_t largest = 0;
+  // Statuses since the last look.
+  size_t largest = 0, sum = 0, measured = 0;
 };
 
 struct Service {
@@ -140,10 +127,11 @@ class Soak {
       : options_(options),
         random_(options.seed),
         world_(WorldOptionsOf(options)),
-        metrics_source_(world_.scheduler(), minutes(10)),
+        metrics_source_(world_.scheduler(), kMetricsKept),
         history_([path = options.folder + "/history.db"] { return history::OpenSqlite(path); },
-                 HistoryOptions(), clock_),
-        telemetry_(metrics_, world_.scheduler()) {}
+                 HistoryOptions(options), clock_),
+        time_(world_.scheduler().Now()),
+        telemetry_(metrics_, time_) {}
 
   bool SetUp();
   void Run();
@@ -153,12 +141,13 @@ class Soak {
   static sim::WorldOptions WorldOptionsOf(const Options& options) {
     sim::WorldOptions world;
     world.seed = options.seed;
+    world.history = kHistoryPerGuard * options.guards;
     return world;
   }
-  static history::SqlHistoryOptions HistoryOptions() {
+  static history::SqlHistoryOptions HistoryOptions(const Options& options) {
     history::SqlHistoryOptions history;
     history.retain_facts = history.retain_releases = history.retain_measurements =
-        history.retain_givens = kRetention;
+        history.retain_givens = options.Retention();
     return history;
   }
 
@@ -169,8 +158,8 @@ class Soak {
   void Release(Service& service, bool swapped);
   void Help(const Service& service, const release::GuardState& state);
   void ForgetEvents();
+  void RunBoth(Duration duration);
   void Measure();
-  std::vector<Sample> Judged() const;
 
   Options options_;
   Random random_;
@@ -178,11 +167,14 @@ class Soak {
   sim::World world_;
   sim::SimMetrics metrics_source_;
   history::SqlHistory history_;
+  sim::Scheduler time_;  // the agent's
   telemetry::Metrics metrics_;
   app::TelemetryListener telemetry_;
   Watcher watcher_;
   spec::Library library_;
   std::unique_ptr<sim::SimCluster> connection_;
+  std::unique_ptr<soak::ClusterDoor> cluster_;
+  soak::MetricsDoor metrics_door_{metrics_source_};
   std::unique_ptr<app::SimAgent> agent_;
   std::vector<Service> services_;
   std::vector<Sample> samples_;
@@ -255,10 +247,13 @@ bool Soak::SetUp() {
     if (!AddService(i)) return false;
   }
   world_.scheduler().RunFor(seconds(20));
+  time_.RunUntil(world_.scheduler().Now());
   connection_ = world_.Connect(sim::FaultPlan::None());
-  agent_ = std::make_unique<app::SimAgent>(
-      world_.scheduler(), *connection_, metrics_source_, history_, library_,
-      std::vector<app::Listener*>{&watcher_, &telemetry_}, options_.seed);
+  cluster_ = std::make_unique<soak::ClusterDoor>(*connection_);
+  const Allocates agent(Owner::kAgent);
+  agent_ = std::make_unique<app::SimAgent>(time_, *cluster_, metrics_door_, history_, library_,
+                                           std::vector<app::Listener*>{&watcher_, &telemetry_},
+                                           options_.seed);
   agent_->rules().SetObserver([this](const auto& reading) { telemetry_.OnRule(reading); });
   began_ = world_.scheduler().Now();
   return true;
@@ -302,6 +297,7 @@ void Soak::Help(const Service& service, const release::GuardState& state) {
   if (state.phase != release::Phase::kHeld && !state.release->awaiting_approval &&
       !state.release->paused)
     return;
+  const Allocates agent(Owner::kAgent);
   agent_->controller().Tell(service.id, std::move(command), [](const release::CommandAnswer&) {});
 }
 
@@ -339,11 +335,29 @@ void Soak::ForgetEvents() {
     if (info == nullptr) continue;
     for (const sim::ObjectPtr& event : world_.api().store().List(info->id)) {
       auto made = ParseRfc3339(event->At("metadata", "creationTimestamp").Str());
-      if (made && now - *made < kRetention) continue;
+      if (made && now - *made < options_.Retention()) continue;
       world_.api().store().Remove({info->id, event->At("metadata", "namespace").Str(),
                                    event->At("metadata", "name").Str()});
     }
   }
+}
+
+// Both clocks stand just before the next event of either when it runs.
+void Soak::RunBoth(Duration duration) {
+  sim::Scheduler& world = world_.scheduler();
+  const Time end = world.Now() + duration;
+  while (true) {
+    const Time next = std::min(world.Next().value_or(end), time_.Next().value_or(end));
+    if (next > end) break;
+    time_.RunUntil(next - Duration(1));
+    world.RunUntil(next);
+    const Allocates agent(Owner::kAgent);
+    time_.RunUntil(next);
+    if (next == end) break;
+  }
+  world.RunUntil(end);
+  const Allocates agent(Owner::kAgent);
+  time_.RunUntil(end);
 }
 
 void Soak::Measure() {
@@ -351,32 +365,25 @@ void Soak::Measure() {
   history_lost_ = history_lost_ || !history_.Flush(minutes(1));
   if (Status pruned = history_.Prune(world_.scheduler().Now()); !pruned)
     std::printf("prune: %s\n", pruned.error().message.c_str());
-  const std::string page = metrics_.Expose();
   Sample s;
-  s.hour =
-      std::chrono::duration<double, std::ratio<3600>>(world_.scheduler().Now() - began_).count();
-  s.series = metrics_.series();
-  s.page_mib = Mib(page.size());
-  s.status = watcher_.largest;
+  s.hour = HoursOf(world_.scheduler().Now() - began_);
+  s.series = static_cast<double>(metrics_.series());
+  s.largest_status = std::exchange(watcher_.largest, 0);
+  const auto measured = static_cast<double>(std::max<size_t>(watcher_.measured, 1));
+  s.status_kib = static_cast<double>(std::exchange(watcher_.sum, 0)) / measured / 1024;
+  watcher_.measured = 0;
   s.releases = watcher_.promoted + watcher_.rolled_back;
-  std::string kinds;
-  for (const sim::TypeInfo* type : world_.api().types().All()) {
-    const size_t count = world_.api().store().Count(type->id);
-    s.objects += count;
-    if (count > options_.guards) kinds += StrCat(" ", type->type.plural, " ", count);
-  }
-  s.heap_mib = Mib(mallinfo2().uordblks);
-  s.rss_mib = Rss();
-  for (const auto& file : std::filesystem::directory_iterator(options_.folder))
-    s.database_mib += Mib(static_cast<size_t>(file.file_size()));
+  size_t objects = 0;
+  for (const sim::TypeInfo* type : world_.api().types().All())
+    objects += world_.api().store().Count(type->id);
+  s.objects = static_cast<double>(objects);
+  s.heap_mib = soak::HeapMib();
+  s.agent_mib = soak::Mib(soak::Held(Owner::kAgent));
+  s.world_mib = soak::Mib(soak::Held(Owner::kWorld));
+  s.rss_mib = soak::RssMib();
+  s.database_mib = soak::FolderMib(options_.folder);
   samples_.push_back(s);
-  std::printf("%5.2f h  releases %7" PRIu64
-              "  heap %7.1f MiB  rss %7.1f  series %6zu  status %5.1f "
-              "KiB  objects %6zu  database %7.1f MiB\n",
-              s.hour, s.releases, s.heap_mib, s.rss_mib, s.series,
-              static_cast<double>(s.status) / 1024, s.objects, s.database_mib);
-  std::printf("        objects:%s\n", kinds.c_str());
-  std::fflush(stdout);
+  if (samples_.size() % kPrintEvery == 0) soak::Print(s);
 }
 
 void Soak::Run() {
@@ -384,9 +391,10 @@ void Soak::Run() {
   const auto spent = [&] {
     return std::chrono::duration<double>(RealClock::now() - began).count();
   };
+  const auto hours = [&] { return HoursOf(world_.scheduler().Now() - began_); };
   Time sample_at = world_.scheduler().Now() + kSampleEvery;
-  while (spent() < options_.seconds) {
-    world_.scheduler().RunFor(kTick);
+  while (spent() < options_.seconds && (options_.hours <= 0 || hours() <= options_.hours)) {
+    RunBoth(kTick);
     Drive();
     if (world_.scheduler().Now() < sample_at) continue;
     sample_at += kSampleEvery;
@@ -394,45 +402,14 @@ void Soak::Run() {
   }
 }
 
-std::vector<Sample> Soak::Judged() const {
-  const double from = std::chrono::duration<double, std::ratio<3600>>(kWarmUp).count();
-  std::vector<Sample> out;
-  for (const Sample& s : samples_) {
-    if (s.hour >= from) out.push_back(s);
-  }
-  return out;
-}
-
 bool Soak::Judge() const {
   std::printf("guards %zu, versions asked for %" PRIu64 " (%" PRIu64 " bad), promoted %" PRIu64
               ", rolled back %" PRIu64 ", replaced while waiting %" PRIu64 ", decisions %" PRIu64
-              "\nlargest status %zu bytes of at most %zu\n",
+              "\nhistory kept for %.0f virtual minutes\n",
               options_.guards, asked_, bad_, watcher_.promoted, watcher_.rolled_back, stuck_,
-              watcher_.decisions, watcher_.largest, kMaxStatus);
-  std::vector<std::string> wrong;
-  if (watcher_.largest > kMaxStatus) wrong.emplace_back("a status is too large");
+              watcher_.decisions, HoursOf(options_.Retention()) * 60);
+  std::vector<std::string> wrong = soak::Judge(samples_, options_.warm_up);
   if (history_lost_) wrong.emplace_back("the history did not keep up");
-  const std::vector<Sample> judged = Judged();
-  if (judged.size() < kFewestSamples) {
-    const Duration kNeeded = kWarmUp + kFewestSamples * kSampleEvery;
-    std::printf("too short to judge growth: %.2f virtual hours are needed, these were %.2f\n",
-                std::chrono::duration<double, std::ratio<3600>>(kNeeded).count(),
-                samples_.empty() ? 0.0 : samples_.back().hour);
-  } else {
-    const double heap = Slope(judged, &Sample::heap_mib);
-    const double database = Slope(judged, &Sample::database_mib);
-    std::printf(
-        "from %.1f h to %.1f h: heap %+.2f MiB per virtual hour (of %.1f), rss %+.2f, "
-        "database %+.2f (of %.1f), series %zu -> %zu\n",
-        judged.front().hour, judged.back().hour, heap, judged.back().heap_mib,
-        Slope(judged, &Sample::rss_mib), database, judged.back().database_mib,
-        judged.front().series, judged.back().series);
-    // An hour may add one part in a hundred: what the world's own noise is.
-    if (heap > judged.front().heap_mib * 0.01) wrong.emplace_back("memory grows");
-    if (database > judged.front().database_mib * 0.05) wrong.emplace_back("the database grows");
-    if (judged.back().series > judged.front().series + judged.front().series / 50)
-      wrong.emplace_back("metric series grow");
-  }
   for (const std::string& what : wrong) std::printf("FAILED: %s\n", what.c_str());
   return wrong.empty();
 }
@@ -441,10 +418,14 @@ bool Soak::Judge() const {
 }  // namespace rollguard::simulation
 
 int main(int argc, char** argv) {
+  const rollguard::soak::Allocates world(rollguard::soak::Owner::kWorld);
   rollguard::simulation::Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
     if (name == "--seconds") options.seconds = std::strtod(argv[i + 1], nullptr);
+    if (name == "--hours") options.hours = std::strtod(argv[i + 1], nullptr);
+    if (name == "--warm-up")
+      options.warm_up = std::chrono::minutes(std::strtoll(argv[i + 1], nullptr, 10));
     if (name == "--guards") options.guards = std::strtoull(argv[i + 1], nullptr, 10);
     if (name == "--seed") options.seed = std::strtoull(argv[i + 1], nullptr, 10);
   }
