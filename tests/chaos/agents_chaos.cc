@@ -15,9 +15,11 @@
 // good one promoted. Several pairs are under way at a time, so a fault meets releases at every
 // stage.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <thread>
 
 #include "agent/base/random.h"
 #include "agent/base/text.h"
@@ -114,7 +116,7 @@ class Chaos {
     Note(fault, victim);
     Check(Break(town_, fault, victim, random_));
     if (before) taken = Trigger(bad, counted, starts, true, kBroken);
-    Await("the takeover", bad, [&] { return TakenOver(); });
+    Await("the takeover", bad, [&] { return !taking_over_.load(); });
     PollUntil([&] { return Lasted(kAtLeast) && GoesBack(pair); },
               IsBackstage(fault) ? kAtLeast : kBroken, kOften);
     Check(Mend(town_, fault, victim));
@@ -184,29 +186,35 @@ class Chaos {
 
   // Who holds what the victim must lose.
   void Note(Fault fault, const Replica& victim) {
-    left_.clear();
     broken_at_ = clock_.Monotonic();
     if (!TakesShards(fault)) return;
+    std::map<size_t, std::string> left;  // shard -> who must no longer hold it
     const auto holders = town_.Holders();
     for (size_t shard = 0; shard < holders.size(); ++shard) {
-      if (holders[shard].starts_with(victim.name + "_")) left_[shard] = holders[shard];
+      if (holders[shard].starts_with(victim.name + "_")) left[shard] = holders[shard];
     }
     broken_at_ = clock_.Monotonic();
+    if (left.empty()) return;
+    taking_over_ = true;
+    watcher_ = std::jthread([this, left, since = broken_at_] { WatchTakeover(left, since); });
+  }
+
+  // On a thread of its own: posting an alert may take longer than a takeover.
+  void WatchTakeover(const std::map<size_t, std::string>& left, std::chrono::nanoseconds since) {
+    const bool taken = PollUntil(
+        [&] {
+          const auto holders = town_.Holders();
+          return std::all_of(left.begin(), left.end(), [&](const auto& one) {
+            return !holders[one.first].empty() && holders[one.first] != one.second;
+          });
+        },
+        kPatience, kOften);
+    if (!taken) return;
+    figures_.takeovers.push_back(std::chrono::duration<double>(clock_.Monotonic() - since).count());
+    taking_over_ = false;
   }
 
   bool Lasted(seconds limit) const { return clock_.Monotonic() - broken_at_ >= limit; }
-
-  bool TakenOver() {
-    if (left_.empty()) return true;
-    const auto holders = town_.Holders();
-    for (const auto& [shard, holder] : left_) {
-      if (holders[shard].empty() || holders[shard] == holder) return false;
-    }
-    figures_.takeovers.push_back(
-        std::chrono::duration<double>(clock_.Monotonic() - broken_at_).count());
-    left_.clear();
-    return true;
-  }
 
   // True when it is on its way.
   bool Trigger(const std::string& ns, bool counted, Time starts, bool firing, seconds limit) {
@@ -327,7 +335,8 @@ class Chaos {
   Figures figures_;
   std::vector<Pair> pairs_;
   int launched_ = 0;
-  std::map<size_t, std::string> left_;  // shard -> who must no longer hold it
+  std::atomic<bool> taking_over_{false};
+  std::jthread watcher_;  // touches the figures only while that is true
   std::chrono::nanoseconds began_{0}, broken_at_{0};
 };
 

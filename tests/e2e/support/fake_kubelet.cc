@@ -5,6 +5,8 @@
 #include "tests/e2e/support/fake_kubelet.h"
 
 #include <future>
+#include <optional>
+#include <utility>
 
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
@@ -91,7 +93,8 @@ class FakeKubelet::Impl : public std::enable_shared_from_this<Impl> {
     bool started = false;
     bool ending = false;
     int64_t restarts = 0;
-    int statuses = 0;  // that were asked for
+    bool writing = false;                  // a status of it
+    std::optional<ClusterRequest> status;  // the newest that is to be written
   };
 
   Expected<Json> Wait(ClusterRequest request);
@@ -105,9 +108,10 @@ class FakeKubelet::Impl : public std::enable_shared_from_this<Impl> {
   void End(const Json& pod, const sim::RevisionBehaviour& behaviour);
   void Patch(const Json& pod, Json status);
   void Remove(const Json& pod);
-  // Asks; again later when a busy server did not do it, as long as the pod is there. A `status`
-  // (its number) is not asked for again once a newer one was: it would come after that one.
-  void Ask(const std::string& uid, ClusterRequest request, int status = 0, int tries = 400);
+  // Asks; again later when a busy server did not do it, as long as the pod is there. Then `done`.
+  void Ask(const std::string& uid, ClusterRequest request, std::function<void(Impl&)> done = {},
+           int tries = 400);
+  void WriteStatus(const std::string& uid);
   void Later(Duration delay, std::function<void(Impl&)> fn);
   Json BaseStatus(const Json& pod);
 
@@ -268,17 +272,34 @@ void FakeKubelet::Impl::Bind(Pod& known, const Json& pod) {
   Ask(pod.At("metadata", "uid").Str(), std::move(bind));  // the watch tells what became of it
 }
 
-void FakeKubelet::Impl::Ask(const std::string& uid, ClusterRequest request, int status, int tries) {
+void FakeKubelet::Impl::Ask(const std::string& uid, ClusterRequest request,
+                            std::function<void(Impl&)> done, int tries) {
   ClusterRequest sent = request;
-  client_.Call(std::move(sent), [weak = weak_from_this(), uid, status, tries,
+  client_.Call(std::move(sent), [weak = weak_from_this(), uid, tries, done = std::move(done),
                                  request = std::move(request)](const Expected<Json>& answer) {
     const std::shared_ptr<Impl> self = weak.lock();
-    if (!self || answer.ok() || tries == 0 || answer.error().code == ErrorCode::kNotFound) return;
-    self->Later(milliseconds(300), [uid, request, status, tries](Impl& i) {
-      const auto pod = i.pods_.find(uid);
-      if (pod == i.pods_.end() || (status != 0 && pod->second.statuses != status)) return;
-      i.Ask(uid, request, status, tries - 1);
+    if (!self) return;
+    const bool over = answer.ok() || tries == 0 || answer.error().code == ErrorCode::kNotFound;
+    self->Later(milliseconds(over ? 0 : 300), [uid, request, tries, over, done](Impl& i) {
+      if (over) {
+        if (done) done(i);
+      } else if (i.pods_.contains(uid)) {
+        i.Ask(uid, request, done, tries - 1);
+      }
     });
+  });
+}
+
+// One at a time: of two under way the older could be the last to take effect.
+void FakeKubelet::Impl::WriteStatus(const std::string& uid) {
+  const auto pod = pods_.find(uid);
+  if (pod == pods_.end() || pod->second.writing || !pod->second.status) return;
+  pod->second.writing = true;
+  Ask(uid, *std::exchange(pod->second.status, std::nullopt), [uid](Impl& i) {
+    const auto known = i.pods_.find(uid);
+    if (known == i.pods_.end()) return;
+    known->second.writing = false;
+    i.WriteStatus(uid);
   });
 }
 
@@ -373,7 +394,8 @@ void FakeKubelet::Impl::Patch(const Json& pod, Json status) {
   request.subresource = "status";
   request.body["metadata"]["uid"] = pod.At("metadata", "uid");
   request.body["status"] = std::move(status);
-  Ask(pod.At("metadata", "uid").Str(), std::move(request), ++it->second.statuses);
+  it->second.status = std::move(request);
+  WriteStatus(pod.At("metadata", "uid").Str());
 }
 
 // The port has no grace period, so this one goes over plain HTTP.
