@@ -51,7 +51,7 @@ Json GuardObject(const Json& object, const std::string& resolved_spec) {
 
 void Controller::Look(const SlotPtr& slot) {
   if (slot->gone || slot->busy || slot->guard == nullptr || !slot->mine) return;
-  if (parts_.ownership != nullptr && !parts_.ownership->Mine(slot->id)) {
+  if (parts_.ownership != nullptr && !(parts_.ownership->Mine(slot->id) && MayWrite(*slot))) {
     // Nobody tells of a lease that ran out for a moment and was renewed.
     Schedule(slot, kIdleLook);
     return;

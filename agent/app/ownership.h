@@ -20,7 +20,8 @@ struct Epoch {
 class Ownership {
  public:
   virtual ~Ownership() = default;
-  // Whether something may be begun for that guard.
+  // Whether something may be begun for that guard, as it was last told: it changes only where
+  // whoever keeps the shards says so, never between two questions.
   virtual bool Mine(const std::string& guard) const = 0;
   // Whether the lease still holds, by the monotonic clock of this moment: asked right before every
   // write. True a little longer than Mine, while a shard is being handed over.

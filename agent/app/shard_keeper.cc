@@ -369,8 +369,7 @@ const ShardKeeper::Held& ShardKeeper::Of(const std::string& guard) const {
 }
 
 bool ShardKeeper::Mine(const std::string& guard) const {
-  const Held& held = Of(guard);
-  return !held.leaving && Ours(held, ports_.clock->Monotonic());
+  return mine_[static_cast<size_t>(ShardOf(guard, options_.count))];
 }
 
 bool ShardKeeper::MayWrite(const std::string& guard) const {
