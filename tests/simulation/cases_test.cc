@@ -300,6 +300,12 @@ TEST_CASE("case: configuration is seen later than its template") {
   CHECK(Play(DrawPlan(1468)).stable == ImageOf("v2"));
 }
 
+// An agent that had not heard yet that another had returned the routes laid them out once more,
+// and the other took away what they named then.
+TEST_CASE("case: routes are returned while another agent still keeps them") {
+  CHECK(Play(DrawPlan(1100080)).stable == ImageOf("v2"));
+}
+
 // Half rolled behind a hold that was off for a moment, then resized to what the newer half has: the
 // cluster took stable's last pods (which a real one does not).
 TEST_CASE("case: a hold that was off for a moment, then another size") {
