@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hooks: Kubernetes Jobs that must succeed, one after another, each made once per release. What has
-// succeeded is remembered: a Job may be deleted when it is done.
+// succeeded is remembered: a Job may be deleted when it is done. What was seen is remembered, too:
+// a Job that went before anybody read what came of it has run, well or not, and runs no second
+// time.
 #include <algorithm>
 
 #include "agent/base/text.h"
@@ -10,7 +12,7 @@
 namespace rollguard::release {
 namespace {
 
-constexpr size_t kMaxHooksDone = 100;
+constexpr size_t kMaxHooks = 100;
 constexpr int64_t kKept = 24 * 3600;  // seconds
 
 Json JobObject(const Context& c, const ObjectId& id, const spec::Hook& hook) {
@@ -39,14 +41,27 @@ Json JobObject(const Context& c, const ObjectId& id, const spec::Hook& hook) {
                     {"spec", std::move(spec)}});
 }
 
-bool IsDone(const Context& c, const std::string& job) {
-  const auto& done = c.rel().hooks_done;
-  return std::find(done.begin(), done.end(), job) != done.end();
+bool Has(const std::vector<std::string>& jobs, const std::string& job) {
+  return std::find(jobs.begin(), jobs.end(), job) != jobs.end();
 }
 
+bool IsDone(const Context& c, const std::string& job) { return Has(c.rel().hooks_done, job); }
+
 void NoteDone(Context& c, const std::string& job) {
-  if (c.rel().hooks_done.size() < kMaxHooksDone) c.EditRelease().hooks_done.push_back(job);
+  if (c.rel().hooks_done.size() < kMaxHooks) c.EditRelease().hooks_done.push_back(job);
 }
+
+void NoteMade(Context& c, const std::string& job) {
+  const auto& made = c.rel().hooks_made;
+  if (made.size() < kMaxHooks && !Has(made, job)) c.EditRelease().hooks_made.push_back(job);
+}
+
+// Made, and deleted by somebody before it was read.
+bool IsLost(const Context& c, const std::string& job) {
+  return c.obs.FindJob(job) == nullptr && Has(c.rel().hooks_made, job);
+}
+
+bool MustSucceed(const spec::Hook& hook) { return hook.on_failure == spec::Hook::OnFailure::kFail; }
 
 }  // namespace
 
@@ -55,6 +70,12 @@ Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string&
     const std::string name = HookJobName(c.guard, c.rel().id, hook.name);
     if (IsDone(c, name)) continue;
     const JobView* job = c.obs.FindJob(name);
+    if (IsLost(c, name)) {
+      if (!MustSucceed(hook)) continue;
+      failure = StrCat("hook ", hook.name, ": Job ", name,
+                       " was deleted before it was read; it does not run again");
+      return Progress::kFailed;
+    }
     if (job == nullptr) {
       if (c.observing()) continue;
       const ObjectId id{"batch/v1", "Job", c.guard.metadata.ns, name};
@@ -67,11 +88,12 @@ Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string&
       c.Wait(StrCat("hook ", hook.name, " is starting"));
       return Progress::kWaiting;
     }
+    if (job->state != JobView::State::kSucceeded) NoteMade(c, name);
     if (job->state == JobView::State::kRunning) {
       c.Wait(StrCat("hook ", hook.name, " is running"));
       return Progress::kWaiting;
     }
-    if (job->state == JobView::State::kFailed && hook.on_failure == spec::Hook::OnFailure::kFail) {
+    if (job->state == JobView::State::kFailed && MustSucceed(hook)) {
       failure = StrCat("hook ", hook.name, " failed: ", job->message);
       return Progress::kFailed;
     }
@@ -92,9 +114,9 @@ std::string FailedHook(const Context& c) {
     const std::string name = HookJobName(c.guard, c.rel().id, hook.name);
     if (IsDone(c, name)) continue;
     const JobView* job = c.obs.FindJob(name);
-    const bool failed = job != nullptr ? job->state == JobView::State::kFailed &&
-                                             hook.on_failure == spec::Hook::OnFailure::kFail
-                                       : !hook.from_cron_job.empty();
+    const bool failed = job != nullptr
+                            ? job->state == JobView::State::kFailed && MustSucceed(hook)
+                            : !hook.from_cron_job.empty() || (IsLost(c, name) && MustSucceed(hook));
     if (failed) return hook.name;
   }
   return {};

@@ -198,6 +198,7 @@ Json ToJson(const ReleaseState& r) {
   PutFlag(out, "paged", r.paged);
   if (r.way_back.size() > 0) out.Set("wayBack", r.way_back);
   for (const std::string& name : r.hooks_done) out["hooksDone"].Push(name);
+  for (const std::string& name : r.hooks_made) out["hooksMade"].Push(name);
   for (const std::string& name : r.observed) out["observed"].Push(name);
   return out;
 }
@@ -244,6 +245,7 @@ Expected<ReleaseState> ReleaseFromJson(const Json& json) {
   r.paged = json.At("paged").BoolOr(false);
   r.way_back = json.At("wayBack");
   for (const Json& name : json.At("hooksDone").items()) r.hooks_done.push_back(name.Str());
+  for (const Json& name : json.At("hooksMade").items()) r.hooks_made.push_back(name.Str());
   for (const Json& name : json.At("observed").items()) r.observed.push_back(name.Str());
   return r;
 }

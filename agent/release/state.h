@@ -124,6 +124,7 @@ struct ReleaseState {
   // name, patch}]. They need no read of what they change.
   Json way_back;
   std::vector<std::string> hooks_done;  // Jobs of hooks that need not run again
+  std::vector<std::string> hooks_made;  // Jobs that were seen; one that is gone is not made again
   std::vector<std::string> observed;    // signals that only observe and were written down already
 };
 

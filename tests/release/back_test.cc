@@ -84,5 +84,30 @@ TEST_CASE("back: the stable template behind the hold is not yet stable's pods") 
   scene.CheckSound();
 }
 
+// Whether it had done its work before it was deleted nobody knows.
+TEST_CASE("back: a hook whose Job is deleted before it was read does not run again") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 10}, {pause: {}}"),
+                        StrCat("  rollback: {verify: {for: 10s}, cooldown: 0s}\n"
+                               "  hooks: {rollback: [{name: down, ",
+                               kJob, "}]}\n")));
+  sim::RevisionBehaviour slow;
+  slow.job_runs = 1min;
+  scene.world.behaviours().SetImage("tool/m", slow);
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(10));
+  CHECK(scene.Say(Command::Verb::kAbort).accepted);
+  const std::string job = release::HookJobName(scene.guard, scene.state.release->id, "down");
+  REQUIRE(scene.RunUntil([&] { return scene.Exists("Job", job); }, 1min));
+  scene.Run(5s);
+  scene.world.api().Purge({scene.world.api().TypeId("batch", "jobs"), "shop", job});
+  REQUIRE(scene.RunUntil([&] { return scene.Told("rollbackFailed"); }, 1min));
+  scene.Run(5min);
+  CHECK_FALSE(scene.Exists("Job", job));
+  CHECK(scene.state.phase == Phase::kRollingBack);
+  CHECK(scene.Say(Command::Verb::kSkip).message == "hook down is passed over");
+  CHECK(scene.Outcome("rolledBack"));
+  scene.CheckSound();
+}
+
 }  // namespace
 }  // namespace rollguard::testing
