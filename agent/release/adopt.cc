@@ -239,6 +239,7 @@ void Rest(Context& c) {
   if (c.plan.kind == Plan::Kind::kSibling && !c.tracks.roles_swap && c.obs.candidate.exists) {
     if (RemoveCandidate(c) == Progress::kWaiting) return;
   }
+  DropConfigs(c);
   if (!news) {
     if (PutAsked(c)) return;
     if (c.plan.hold && w.held && !c.tracks.roles_swap && !c.observing() &&

@@ -58,6 +58,8 @@ Json Content(const Json& object) {
   for (const char* member : {"data", "binaryData"}) {
     if (const Json* value = object.Find(member)) out.Set(member, *value);
   }
+  const std::string type = object.At("type").Str();
+  if (!type.empty() && type != "Opaque") out.Set("type", type);
   return out;
 }
 
@@ -133,29 +135,62 @@ Progress Take(Context& c, const std::string& revision, const std::string& purpos
   return Progress::kWaiting;
 }
 
-// Brings the live objects back to the snapshot; returns the names of those that differ.
+const char* const kWhy = "configuration of the stable revision";
+
+const Json* Live(const Context& c, const ObjectId& id) {
+  for (const Json* object : c.obs.configs.current) {
+    if (object != nullptr && object->At("metadata", "name").Str() == id.name &&
+        object->At("kind").Str() == id.kind)
+      return object;
+  }
+  return nullptr;
+}
+
+// What the template names is looked for; of anything else nothing is known.
+bool IsGone(const Context& c, const ObjectId& id) {
+  const auto named = ConfigsOf(c.guard, TemplateOf(*c.obs.target.object));
+  return std::find(named.begin(), named.end(), id) != named.end();
+}
+
+// As its owner's: nothing of it is ours, it does not go with the Guard.
+Json MadeAnew(const ObjectId& id, const Json& wanted) {
+  Json object = Json::Obj({{"apiVersion", id.api_version},
+                           {"kind", id.kind},
+                           {"metadata", Json::Obj({{"name", id.name}, {"namespace", id.ns}})}});
+  for (const char* member : {"type", "data", "binaryData"}) {
+    if (const Json* value = wanted.Find(member)) object.Set(member, *value);
+  }
+  return object;
+}
+
+void Overwrite(Context& c, const ObjectId& id, const Json& object, const Json& wanted) {
+  if (object.At("immutable").BoolOr(false)) return;
+  Json desired = object;
+  for (const char* member : {"data", "binaryData"}) {
+    desired.Erase(member);
+    if (const Json* value = wanted.Find(member)) desired.Set(member, *value);
+  }
+  std::vector<routing::Change> changes;
+  routing::AppendPatch(id, object, desired, changes);
+  for (const auto& change : changes) c.Do(change, kWhy, {});
+}
+
+// Brings the live objects back to the snapshot, makes those that are gone; returns the names of
+// those that differ.
 std::vector<std::string> PutBack(Context& c, const Json& snapshot, bool act) {
   std::vector<std::string> differ;
   const Json saved = SavedContent(snapshot);
   for (const Json& wanted : saved.items()) {
-    for (const Json* object : c.obs.configs.current) {
-      if (object == nullptr || object->At("metadata", "name").Str() != wanted.At("name").Str() ||
-          object->At("kind").Str() != wanted.At("kind").Str()) {
-        continue;
-      }
-      if (Content(*object) == wanted) continue;
-      differ.push_back(StrCat(wanted.At("kind").Str(), " ", wanted.At("name").Str()));
-      if (!act || object->At("immutable").BoolOr(false)) continue;
-      Json desired = *object;
-      for (const char* member : {"data", "binaryData"}) {
-        desired.Erase(member);
-        if (const Json* value = wanted.Find(member)) desired.Set(member, *value);
-      }
-      const ObjectId id{"v1", wanted.At("kind").Str(), c.guard.metadata.ns,
-                        wanted.At("name").Str()};
-      std::vector<routing::Change> changes;
-      routing::AppendPatch(id, *object, desired, changes);
-      for (const auto& change : changes) c.Do(change, "configuration of the stable revision", {});
+    const ObjectId id{"v1", wanted.At("kind").Str(), c.guard.metadata.ns, wanted.At("name").Str()};
+    const Json* object = Live(c, id);
+    if (object == nullptr ? !IsGone(c, id) || Excluded(c, id.name) : Content(*object) == wanted)
+      continue;
+    differ.push_back(StrCat(id.kind, " ", id.name));
+    if (!act) continue;
+    if (object != nullptr) {
+      Overwrite(c, id, *object, wanted);
+    } else {
+      c.Do(CreateObject{id, MadeAnew(id, wanted), kWhy});
     }
   }
   return differ;
@@ -238,6 +273,22 @@ void ReconcileConfigs(Context& c) {
   }
   c.SetCondition("Drift", true, "Drifted", what);
   if (c.guard.configs.reconcile) PutBack(c, kept, true);
+}
+
+void DropConfigs(Context& c) {
+  if (!c.guard.configs.restore || c.active() || c.observing()) return;
+  bool all_gone = true;
+  for (const std::string& revision : OutlivedRevisions(c.state())) {
+    const ObjectId id{"v1", "Secret", c.guard.metadata.ns, SnapshotName(c.guard, revision)};
+    const Json* kept = c.obs.FindObject(id);
+    if (!CreatedByUs(c, kept)) continue;
+    all_gone = false;
+    c.Do(DeleteObject{id, kept->At("metadata", "uid").Str(),
+                      StrCat("nobody goes back to revision ", revision)});
+  }
+  if (!all_gone || c.state().history.size() <= GuardState::kMaxHistory) return;
+  auto& history = c.Edit().history;
+  history.erase(history.begin(), history.end() - GuardState::kMaxHistory);
 }
 
 }  // namespace rollguard::release

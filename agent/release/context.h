@@ -163,6 +163,8 @@ Progress SnapshotConfigs(Context& c);
 Progress RestoreConfigs(Context& c);
 Progress ConfirmConfigs(Context& c);  // the same, on what the server has, not on what a watch shows
 void ReconcileConfigs(Context& c);
+// At rest: snapshots of revisions that nobody goes back to any more are deleted.
+void DropConfigs(Context& c);
 
 // judge.cc: signals -> rollback, pause, hold.
 void Judge(Context& c);

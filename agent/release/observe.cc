@@ -339,6 +339,9 @@ std::vector<ObjectId> WatchedObjects(const spec::Guard& guard, const GuardState&
     if (state.release) {
       out.push_back(
           {"v1", "Secret", guard.metadata.ns, SnapshotName(guard, state.release->candidate)});
+    } else {
+      for (const std::string& revision : OutlivedRevisions(state))
+        out.push_back({"v1", "Secret", guard.metadata.ns, SnapshotName(guard, revision)});
     }
   }
   const auto add_hook = [&](const spec::Hook& hook) {
@@ -352,6 +355,25 @@ std::vector<ObjectId> WatchedObjects(const spec::Guard& guard, const GuardState&
   for (const spec::Step& step : plan.steps) {
     if (const auto* run = std::get_if<spec::RunHook>(&step.action)) add_hook(run->hook);
   }
+  return out;
+}
+
+std::vector<std::string> OutlivedRevisions(const GuardState& state) {
+  const auto& history = state.history;
+  const size_t gone = history.size() - std::min(history.size(), GuardState::kMaxHistory);
+  const auto first_kept = history.begin() + static_cast<std::ptrdiff_t>(gone);
+  std::vector<std::string> out;
+  auto add = [&](const std::string& revision) {
+    const bool kept = revision == state.stable || revision == state.retry ||
+                      std::any_of(first_kept, history.end(),
+                                  [&](const StableRecord& r) { return r.revision == revision; });
+    if (!kept && !revision.empty()) out.push_back(revision);
+  };
+  std::for_each(history.begin(), first_kept, [&](const StableRecord& r) { add(r.revision); });
+  for (const Rejection& rejected : state.quarantine) add(rejected.revision);
+  if (state.last) add(state.last->revision);
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 

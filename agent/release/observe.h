@@ -60,6 +60,9 @@ Observation Observe(const spec::Guard& guard, const GuardState& state, const Wor
 // What must be watched for a guard besides target, pods and revisions: routers, Services, the
 // sibling, its HorizontalPodAutoscaler, snapshots of stable and candidate.
 std::vector<ObjectId> WatchedObjects(const spec::Guard& guard, const GuardState& state);
+// Revisions whose snapshots nobody needs any more, as far as the status still knows them: neither
+// stable nor one that a person may go back to.
+std::vector<std::string> OutlivedRevisions(const GuardState& state);
 // Names of the ConfigMaps and Secrets a pod template uses (volumes, env, envFrom, projected).
 std::vector<ObjectId> ConfigsOf(const spec::Guard& guard, const Json& pod_template);
 

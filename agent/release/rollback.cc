@@ -427,7 +427,9 @@ void Complete(Context& c, const std::string& asked, const std::string& reason) {
   if (promoted) {
     state.stable = rel.candidate;
     state.history.push_back({rel.candidate, c.obs.now, ImagesOf(c, rel.candidate)});
-    if (state.history.size() > GuardState::kMaxHistory) state.history.erase(state.history.begin());
+    const size_t most =
+        GuardState::kMaxHistory + (c.guard.configs.restore ? GuardState::kMaxOutlived : size_t{0});
+    if (state.history.size() > most) state.history.erase(state.history.begin());
     if (c.tracks.roles_swap) {
       state.swapped = !state.swapped;
       state.baseline = rel.stable;

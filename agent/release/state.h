@@ -157,6 +157,7 @@ struct GuardState {
   static constexpr size_t kMaxDecisions = 10;
   static constexpr size_t kMaxQuarantine = 20;
   static constexpr size_t kMaxHistory = 10;
+  static constexpr size_t kMaxOutlived = 3;  // beyond those, until their snapshots are deleted
   static constexpr size_t kMaxScores = 6;
 
   Phase phase = Phase::kAdopting;

@@ -156,5 +156,58 @@ TEST_CASE("configuration: what drifts besides is told, too") {
   CHECK_FALSE(scene.state.FindCondition("Drift")->status);
 }
 
+TEST_CASE("configuration: what was deleted meanwhile is made anew on the way back") {
+  Configured scene;
+  scene.Next("v2", "9s");
+  REQUIRE(scene.Weight(40));
+  scene.world.api().Purge({scene.world.api().TypeId("", "configmaps"), "shop", "limits"});
+  scene.Abort();
+  CHECK(scene.Outcome("rolledBack"));
+  CHECK(scene.Value("limits") == "1s");
+  CHECK(scene.Value() == "1s");
+  CHECK(scene.Get("ConfigMap", "limits").At("metadata").Find("ownerReferences") == nullptr);
+  scene.CheckSound();
+}
+
+TEST_CASE("configuration: what is deleted at rest is told as drift") {
+  Configured scene;
+  scene.world.api().Purge({scene.world.api().TypeId("", "configmaps"), "shop", "limits"});
+  scene.Run(15s);
+  REQUIRE(scene.state.FindCondition("Drift") != nullptr);
+  CHECK(scene.state.FindCondition("Drift")->message == "ConfigMap limits");
+  CHECK_FALSE(scene.Exists("ConfigMap", "limits"));
+  scene.CheckSound();
+}
+
+int64_t Snapshots(Configured& scene) {
+  int64_t count = 0;
+  for (const auto& secret : scene.world.api().List("", "secrets", "shop"))
+    count += secret->At("type").Str() == "rollguard.dev/snapshot" ? 1 : 0;
+  return count;
+}
+
+TEST_CASE("configuration: that of a rejected revision is not kept") {
+  Configured scene;
+  const int64_t before = Snapshots(scene);
+  scene.Next("v2", "9s");
+  scene.Abort();
+  REQUIRE(scene.Outcome("rolledBack"));
+  scene.Run(10s);
+  CHECK(Snapshots(scene) == before);
+  scene.CheckSound();
+}
+
+TEST_CASE("configuration: kept for as many revisions as one can go back to") {
+  Configured scene;
+  for (int version = 2; version <= 14; ++version) {
+    scene.Next(StrCat("v", version).c_str(), StrCat(version, "s").c_str());
+    scene.Promote();
+    CHECK(Snapshots(scene) <= static_cast<int64_t>(release::GuardState::kMaxHistory));
+  }
+  CHECK(scene.state.history.size() == release::GuardState::kMaxHistory);
+  CHECK(Snapshots(scene) == static_cast<int64_t>(release::GuardState::kMaxHistory));
+  scene.CheckSound();
+}
+
 }  // namespace
 }  // namespace rollguard::testing
