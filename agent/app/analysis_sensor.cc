@@ -182,8 +182,9 @@ void AnalysisSensor::Carry(const ActivePtr& active, size_t metric,
   MetricQuery ask{.query = query.query, .at = query.at, .range = {}, .timeout = query.timeout};
   if (query.range)
     ask.range = MetricQuery::Range{query.range->start, query.range->end, query.range->step};
-  (*source)->Query(std::move(ask), [this, weak = std::weak_ptr(active), metric,
-                                    name](Expected<MetricAnswer> answer) {
+  (*source)->Query(std::move(ask), [this, weak = std::weak_ptr(active), metric, name,
+                                    alive = std::weak_ptr(alive_)](Expected<MetricAnswer> answer) {
+    if (alive.expired()) return;
     sources_.Note(name, answer ? Status() : Status(answer.error()));
     auto held = weak.lock();
     if (!held) return;

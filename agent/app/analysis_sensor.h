@@ -74,6 +74,7 @@ class AnalysisSensor : public Sensor, public AnalysisActions {
   Controller* controller_ = nullptr;
   std::function<void(const AnalysisReading&)> observer_;
   std::map<std::string, std::map<std::string, ActivePtr>> runs_;  // guard -> run id
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);    // an answer may come later
 };
 
 }  // namespace rollguard::app

@@ -149,7 +149,9 @@ void BlindSensor::AskCoverage(const std::shared_ptr<Watch>& watch, bool candidat
   if (watch->queries[side].empty() || watch->ready[side] == 0) return;
   MetricQuery query{.query = watch->queries[side], .at = clock_.Now()};
   round.emplace_back(
-      std::move(query), [this, weak = std::weak_ptr(watch), side](Expected<MetricAnswer> answer) {
+      std::move(query), [this, weak = std::weak_ptr(watch), side,
+                         alive = std::weak_ptr(alive_)](Expected<MetricAnswer> answer) {
+        if (alive.expired()) return;
         sources_.Note("", answer ? Status() : Status(answer.error()));
         auto held = weak.lock();
         if (held == nullptr) return;

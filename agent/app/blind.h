@@ -49,6 +49,7 @@ class BlindSensor : public Sensor {
   Controller* controller_ = nullptr;
   std::map<std::string, std::shared_ptr<Watch>> watches_;
   TimerId timer_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // an answer may come later
 };
 
 }  // namespace rollguard::app

@@ -211,11 +211,13 @@ void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, Metri
     done(Error(ErrorCode::kInvalid, sources_.Trouble(source)));
     return;
   }
-  round_[source].emplace_back(
-      std::move(query), [this, source, done = std::move(done)](Expected<MetricAnswer> answer) {
-        sources_.Note(source, answer ? Status() : Status(answer.error()));
-        done(std::move(answer));
-      });
+  round_[source].emplace_back(std::move(query),
+                              [this, source, done = std::move(done),
+                               alive = std::weak_ptr(alive_)](Expected<MetricAnswer> answer) {
+                                if (alive.expired()) return;
+                                sources_.Note(source, answer ? Status() : Status(answer.error()));
+                                done(std::move(answer));
+                              });
 }
 
 void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time now) {

@@ -85,6 +85,7 @@ class RuleSensor : public Sensor {
   std::map<std::string, MetricsSource::Round> round_;  // by source, while a tick gathers
   TimerId timer_ = 0;
   std::optional<Time> timer_at_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // an answer may come later
 };
 
 }  // namespace rollguard::app

@@ -134,4 +134,19 @@ Progress RemoveCandidate(Context& c) {
   return Progress::kDone;
 }
 
+Progress ConfirmGone(Context& c) {
+  if (c.obs.candidate.exists || c.state().seen_candidate.uid.empty()) return Progress::kDone;
+  const std::string purpose = StrCat(c.rel().id, "/gone/", c.state().seen_candidate.uid);
+  if (c.obs.configs.read_for != purpose) {
+    std::vector<ObjectId> objects =
+        routing::ObjectsOf(c.plan.routing, TracksOf(c.guard, c.state(), c.obs));
+    objects.push_back(CandidateId(c.guard));
+    c.Do(ReadObjects{std::move(objects), purpose});
+    c.Wait("the candidate is looked for");
+    return Progress::kWaiting;
+  }
+  c.Edit().seen_candidate = {};
+  return Progress::kDone;
+}
+
 }  // namespace rollguard::release

@@ -132,6 +132,9 @@ bool WayBack(const Context& c, const std::string& revision);  // asked for by a 
 Progress EnsureCandidate(Context& c, int64_t need);
 Progress EnsureStable(Context& c, int64_t need);
 Progress RemoveCandidate(Context& c);
+// A candidate that was there when a state was last written and is not seen now: gone, or not seen
+// yet by a watch that began anew. The server says which, and where routes stand.
+Progress ConfirmGone(Context& c);
 // ratio.cc: traffic follows replicas: both tracks move towards their sizes within the surge.
 Progress ExchangePods(Context& c, int64_t weight);
 // Somebody else gave the target another size: from now on that is the full size of both tracks.

@@ -212,6 +212,7 @@ bool StableIsBack(Context& c) {
 }
 
 void RollBackSibling(Context& c) {
+  if (ConfirmGone(c) != Progress::kDone) return;
   if (!UndoTarget(c)) return;
   if (TrafficHome(c) != Progress::kDone) return;
   if (c.rel().weight != 0) c.EditRelease().weight = 0;

@@ -312,6 +312,14 @@ TEST_CASE("case: a hold that was off for a moment, then another size") {
   CHECK(Play(DrawPlan(1473)).stable == ImageOf("v1"));
 }
 
+// An agent came back with a new status and old watches: it took a candidate that it had not seen
+// for gone, and returned the Service that still led to its pods.
+TEST_CASE("case: a rollback is taken over by an agent whose watches lag") { Play(DrawPlan(507)); }
+
+// The answer to a rule's query came after the agent had been killed, and was noted in what had been
+// its memory.
+TEST_CASE("case: metrics answer after the agent has gone") { Play(DrawPlan(1608)); }
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =
