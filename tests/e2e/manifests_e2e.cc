@@ -144,7 +144,10 @@ TEST_CASE("the service account may do what it must and nothing beside it") {
       {"update", "leases.coordination.k8s.io", "rollguard", true},
       {"create", "guards.rollguard.dev", "shop", false},
       {"delete", "guards.rollguard.dev", "shop", false},
-      {"delete", "secrets", "shop", false},
+      {"delete", "secrets", "shop", true},  // snapshots that nobody goes back to
+      {"deletecollection", "secrets", "shop", false},
+      {"create", "configmaps", "shop", true},  // made anew with the revision that needs it
+      {"delete", "configmaps", "shop", false},
       {"update", "leases.coordination.k8s.io", "shop", false},
       {"create", "pods", "shop", false},
       {"get", "nodes", "", false},
