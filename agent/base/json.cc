@@ -44,7 +44,7 @@ void AppendDouble(std::string& out, double value) {
     AppendEscaped(out, FormatNumber(value));
     return;
   }
-  out += FormatNumber(value);
+  out += value == 0 ? "0" : FormatNumber(value);  // -0 equals 0: one text for both
 }
 
 class Printer {

@@ -19,6 +19,7 @@ TEST_CASE("JSON: what is read is what is printed", "[base][json]") {
   }
   CHECK(ParseJson("\"\\u00e9\\ud83d\\ude00\"")->Str() == "\xC3\xA9\xF0\x9F\x98\x80");
   CHECK(ParseJson("{\"b\":1,\"a\":2}")->Canonical() == "{\"a\":2,\"b\":1}");
+  CHECK(ParseJson("[-0.0, -0, 0]")->Canonical() == "[0,0,0]");  // equal, so of one text
 }
 
 TEST_CASE("JSON: what is not JSON is refused with its place", "[base][json]") {
