@@ -21,6 +21,12 @@ bool ViewWasOld(ErrorCode code) {
          code == ErrorCode::kAlreadyExists || code == ErrorCode::kInvalid;
 }
 
+// An API server answers that an object is not found by its name. One that does not serve the kind
+// (yet: it has just begun) answers 404 too, and says nothing about the object.
+bool SaysGone(const Error& error, const std::string& name) {
+  return error.code == ErrorCode::kNotFound && error.message.find(Quote(name)) != std::string::npos;
+}
+
 }  // namespace
 
 void ActionRunner::Run(std::shared_ptr<const spec::Guard> guard,
@@ -62,23 +68,24 @@ void ActionRunner::Send(const JobPtr& job, ClusterRequest request, bool staged) 
   what.ns = request.ns;
   what.name = request.name;
   if (job->fence.versions && !staged) Pin(request);
-  deps_.cluster->Call(
-      std::move(request), [this, job, what = std::move(what), staged](Expected<Json> answer) {
-        const bool gone =
-            what.verb == Verb::kDelete && (answer || answer.error().code == ErrorCode::kNotFound);
-        if (gone) {
-          deps_.mirror->Deleted(what.type, what.ns, what.name);
-        } else if (answer) {
-          deps_.mirror->Wrote(what.type, *answer);
-        } else if (staged) {
-          // Its work may be done, or its owner may have changed the object.
-          if (!ViewWasOld(answer.error().code)) job->failed = answer.error();
-        } else {
-          Failed(job, what, answer.error());
-          return;
-        }
-        Next(job);
-      });
+  deps_.cluster->Call(std::move(request), [this, job, what = std::move(what),
+                                           staged](Expected<Json> answer) {
+    const bool gone = what.verb == Verb::kDelete && (answer || SaysGone(answer.error(), what.name));
+    if (gone) {
+      deps_.mirror->Deleted(what.type, what.ns, what.name);
+    } else if (answer) {
+      deps_.mirror->Wrote(what.type, *answer);
+    } else if (staged) {
+      // Its work may be done, or its owner may have changed the object.
+      const ErrorCode code = answer.error().code;
+      const bool unserved = code == ErrorCode::kNotFound && !SaysGone(answer.error(), what.name);
+      if (!ViewWasOld(code) || unserved) job->failed = answer.error();
+    } else {
+      Failed(job, what, answer.error());
+      return;
+    }
+    Next(job);
+  });
 }
 
 void ActionRunner::Pin(ClusterRequest& request) const {
@@ -105,7 +112,7 @@ void ActionRunner::Failed(const JobPtr& job, const ClusterRequest& what, const E
   ClusterRequest get = what;
   get.verb = Verb::kGet;
   deps_.cluster->Call(std::move(get), [this, job, what, error](Expected<Json> now) {
-    if (!now && now.error().code != ErrorCode::kNotFound) {
+    if (!now && !SaysGone(now.error(), what.name)) {
       Finish(job, {error, true});
       return;
     }
@@ -177,7 +184,7 @@ void ActionRunner::Read(const JobPtr& job, const release::ReadObjects& action, s
   ClusterRequest get = RequestFor(action.objects[at], Verb::kGet);
   const ClusterRequest what = get;
   deps_.cluster->Call(std::move(get), [this, job, &action, at, what](Expected<Json> now) {
-    if (!now && now.error().code != ErrorCode::kNotFound) {
+    if (!now && !SaysGone(now.error(), what.name)) {
       Finish(job, {now.error(), false});
       return;
     }

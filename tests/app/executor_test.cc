@@ -114,6 +114,35 @@ TEST_CASE("read: what the server has takes the place of what the watch shows") {
   CHECK(seen->At("spec", "replicas").IntOr(0) == 6);
 }
 
+// An API server that has just begun serves no kinds of CRDs yet.
+class Unserved : public Cluster {
+ public:
+  void Call(ClusterRequest, ClusterDone done) override {
+    done(Error(ErrorCode::kNotFound, "get deployments shop/checkout: 404 page not found"));
+  }
+  WatchId Watch(WatchRequest, WatchHandler) override { return 1; }
+  void CancelWatch(WatchId) override {}
+};
+
+TEST_CASE("404 of a server that does not serve the kind is no word about the object") {
+  Bench bench;
+  Unserved unserved;
+  const auto type = kube::resources::ByKind("apps/v1", "Deployment");
+  const release::DeleteObject deletion{bench.target, "", "why"};
+  for (const release::Action& action :
+       {release::Action(deletion), release::Action(release::ReadObjects{{bench.target}, "why"})}) {
+    app::ActionRunner runner({&unserved, bench.mirror.get(), nullptr, nullptr, {}});
+    std::optional<app::RunOutcome> outcome;
+    runner.Run(std::make_shared<const spec::Guard>(bench.guard), {action}, {},
+               [&](app::RunOutcome o) { outcome = std::move(o); });
+    REQUIRE(outcome.has_value());
+    CHECK_FALSE(outcome->status.ok());
+    CHECK(outcome->read_for.empty());
+    app::Arena arena;
+    CHECK(bench.mirror->Get(type, "shop", "checkout", arena) != nullptr);
+  }
+}
+
 TEST_CASE("staged: a patch that does not fit any more keeps no other from being tried") {
   Bench bench;
   release::PatchObject gone;
