@@ -15,30 +15,28 @@
 // good one promoted. Several pairs are under way at a time, so a fault meets releases at every
 // stage.
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <map>
-#include <thread>
 
 #include "agent/base/random.h"
 #include "agent/base/text.h"
 #include "tests/chaos/audit.h"
 #include "tests/chaos/faults.h"
+#include "tests/chaos/takeovers.h"
+#include "tests/chaos/witness.h"
 
 namespace rollguard::chaos {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::PollUntil;
 
 constexpr int kServices = 8;
-constexpr int kAhead = 3;  // rounds whose releases are begun before theirs
-constexpr milliseconds kOften{50};
-constexpr seconds kBroken{6};      // a fault lasts at most so long beyond the takeover
-constexpr seconds kAtLeast{2};     // a server is away just so long
-constexpr seconds kPatience{120};  // what takes longer has not happened
+constexpr int kAhead = 3;       // rounds whose releases are begun before theirs
+constexpr seconds kBroken{6};   // a fault lasts at most so long beyond the takeover
+constexpr seconds kAtLeast{2};  // a server is away just so long
+constexpr size_t kEnough = 3;   // problems
 
 struct Options {
   double seconds = 0;  // 0: no limit
@@ -52,8 +50,6 @@ struct Figures {
   std::map<std::string, int> faults, triggers;
   int revived = 0;
   int bad = 0, rolled_back = 0, good = 0, promoted = 0;
-  std::vector<double> takeovers;  // seconds
-  std::vector<std::string> problems;
 };
 
 // A pair of services and the releases under way there.
@@ -76,9 +72,12 @@ class Chaos {
       return 1;
     }
     began_ = clock_.Monotonic();
-    AwaitRest();
+    for (const Pair& pair : pairs_) {
+      witness_.AwaitRest(pair.bad);
+      witness_.AwaitRest(pair.good);
+    }
     // What was begun ahead has its round too.
-    while ((More(figures_.rounds) || figures_.rounds < launched_) && figures_.problems.size() < 3)
+    while ((More(figures_.rounds) || figures_.rounds < launched_) && !witness_.GaveUp())
       Round(figures_.rounds + 1);
     for (Pair& pair : pairs_) Settle(pair);
     if (!options_.logs.empty()) town_.SaveLogs(options_.logs);
@@ -98,12 +97,13 @@ class Chaos {
   void Round(int number) {
     const double began = Seconds();
     figures_.rounds = number;
+    witness_.SetRound(number);
     while (launched_ < number + kAhead && (launched_ < number || More(launched_)))
       Launch(launched_ + 1);
     const Pair& pair = PairOf(number);
     const std::string& bad = pair.bad;
-    if (!Await("no traffic reached the bad version", bad,
-               [&] { return town_.StatusOf(bad).At("release", "weight").IntOr(0) >= 50; }))
+    if (!witness_.Await("no traffic reached the bad version", bad,
+                        [&] { return witness_.Weighs(bad, 50); }))
       return;
     const Fault fault = deck_.Draw(town_);
     ++figures_.faults[NameOf(fault)];
@@ -113,22 +113,23 @@ class Chaos {
     const Time starts = clock_.Now();
     bool taken = !before && Trigger(bad, counted, starts, true, kPatience);
     if (fault == Fault::kAlertmanager) AwaitQuiet(bad);
-    Note(fault, victim);
-    Check(Break(town_, fault, victim, random_));
+    broken_at_ = clock_.Monotonic();
+    if (TakesShards(fault)) takeovers_.Begin(victim);
+    witness_.Must(Break(town_, fault, victim, random_));
     if (before) taken = Trigger(bad, counted, starts, true, kBroken);
-    Await("the takeover", bad, [&] { return !taking_over_.load(); });
+    witness_.Await("the takeover", bad, [&] { return !takeovers_.UnderWay(); });
     PollUntil([&] { return Lasted(kAtLeast) && GoesBack(pair); },
               IsBackstage(fault) ? kAtLeast : kBroken, kOften);
-    Check(Mend(town_, fault, victim));
+    witness_.Must(Mend(town_, fault, victim));
     figures_.revived += town_.Revive();
     // Nobody may have been able to: the sender goes on.
     if (!taken && !Trigger(bad, counted, starts, true, kPatience))
-      Problem(StrCat(bad, ": nobody took the alert"));
-    Await("the bad version does not go back", bad, [&] { return GoesBack(pair); });
+      witness_.Problem(StrCat(bad, ": nobody took the alert"));
+    witness_.Await("the bad version does not go back", bad, [&] { return GoesBack(pair); });
     if (counted && fault == Fault::kAlertmanager)  // else it would never tell the end
       PollUntil([&] { return town_.backstage().Fires(bad); }, seconds(10), kOften);
     if (!Trigger(bad, counted, starts, false, kPatience))
-      Problem(StrCat(bad, ": nobody took the end of the alert"));
+      witness_.Problem(StrCat(bad, ": nobody took the end of the alert"));
     std::printf("round %d: %s, %s %s, %.1f s\n", number, NameOf(fault),
                 counted ? "errors counted" : "alert posted", before ? "then" : "before",
                 Seconds() - began);
@@ -141,8 +142,8 @@ class Chaos {
     Pair& pair = PairOf(round);
     Settle(pair);
     pair.round = round;
-    pair.bad_before = town_.StatusOf(pair.bad).At("last", "release").Str();
-    pair.good_before = town_.StatusOf(pair.good).At("last", "release").Str();
+    pair.bad_before = witness_.Last(pair.bad);
+    pair.good_before = witness_.Last(pair.good);
     town_.SetImage(pair.bad, StrCat("shop:bad-", round));
     town_.SetImage(pair.good, StrCat("shop:good-", round));
     ++figures_.bad;
@@ -151,14 +152,10 @@ class Chaos {
 
   void Settle(Pair& pair) {
     if (pair.round == 0) return;
-    std::string outcome;  // of the very answer that says it has ended: another may not come
-    if (Await("the bad version was not rolled back", pair.bad,
-              [&] { return Ended(pair.bad, pair.bad_before, outcome); }))
-      figures_.rolled_back += CountAs(pair.bad, outcome, "rolledBack");
-    if (Await("the good version was not promoted", pair.good,
-              [&] { return Ended(pair.good, pair.good_before, outcome); }))
-      figures_.promoted += CountAs(pair.good, outcome, "promoted");
-    Await("its alert does not end", pair.bad, [&] { return !town_.backstage().Fires(pair.bad); });
+    if (witness_.EndsAs("rolledBack", pair.bad, pair.bad_before)) ++figures_.rolled_back;
+    if (witness_.EndsAs("promoted", pair.good, pair.good_before)) ++figures_.promoted;
+    witness_.Await("its alert does not end", pair.bad,
+                   [&] { return !town_.backstage().Fires(pair.bad); });
     pair.round = 0;
   }
 
@@ -182,36 +179,6 @@ class Chaos {
         },
         seconds(20), kOften);
     PollUntil([] { return false; }, kAtLeast);  // the end has been told
-  }
-
-  // Who holds what the victim must lose.
-  void Note(Fault fault, const Replica& victim) {
-    broken_at_ = clock_.Monotonic();
-    if (!TakesShards(fault)) return;
-    std::map<size_t, std::string> left;  // shard -> who must no longer hold it
-    const auto holders = town_.Holders();
-    for (size_t shard = 0; shard < holders.size(); ++shard) {
-      if (holders[shard].starts_with(victim.name + "_")) left[shard] = holders[shard];
-    }
-    broken_at_ = clock_.Monotonic();
-    if (left.empty()) return;
-    taking_over_ = true;
-    watcher_ = std::jthread([this, left, since = broken_at_] { WatchTakeover(left, since); });
-  }
-
-  // On a thread of its own: posting an alert may take longer than a takeover.
-  void WatchTakeover(const std::map<size_t, std::string>& left, std::chrono::nanoseconds since) {
-    const bool taken = PollUntil(
-        [&] {
-          const auto holders = town_.Holders();
-          return std::all_of(left.begin(), left.end(), [&](const auto& one) {
-            return !holders[one.first].empty() && holders[one.first] != one.second;
-          });
-        },
-        kPatience, kOften);
-    if (!taken) return;
-    figures_.takeovers.push_back(std::chrono::duration<double>(clock_.Monotonic() - since).count());
-    taking_over_ = false;
   }
 
   bool Lasted(seconds limit) const { return clock_.Monotonic() - broken_at_ >= limit; }
@@ -240,47 +207,10 @@ class Chaos {
     return stat.find(") T ") == std::string::npos;
   }
 
-  int CountAs(const std::string& ns, const std::string& outcome, const char* want) {
-    if (outcome == want) return 1;
-    Problem(StrCat("round ", figures_.rounds, ", ", ns, " ended as ", outcome, ", not ", want));
-    return 0;
-  }
-  bool Ended(const std::string& ns, const std::string& before, std::string& outcome) {
-    const Json status = town_.StatusOf(ns);
-    outcome = status.At("last", "outcome").Str();
-    return status.At("phase").Str() == "Idle" && status.Find("release") == nullptr &&
-           status.Find("last") != nullptr && status.At("last", "release").Str() != before;
-  }
   bool GoesBack(const Pair& pair) {
-    std::string outcome;
     const std::string phase = town_.StatusOf(pair.bad).At("phase").Str();
     return phase == "RollingBack" || phase == "Verifying" ||
-           Ended(pair.bad, pair.bad_before, outcome);
-  }
-
-  void AwaitRest() {
-    for (const Pair& pair : pairs_) {
-      for (const std::string& ns : {pair.bad, pair.good}) {
-        Await("never came to rest", ns,
-              [&] { return town_.StatusOf(ns).At("phase").Str() == "Idle"; });
-      }
-    }
-  }
-
-  bool Await(const char* what, const std::string& ns, const std::function<bool()>& done) {
-    if (PollUntil(done, kPatience, kOften)) return true;
-    Problem(StrCat("round ", figures_.rounds, ", ", ns, ": ", what, "\n", town_.StatusOf(ns).Dump(),
-                   "\n", town_.Logs()));
-    return false;
-  }
-
-  void Check(const Status& done) {
-    if (!done) Problem(done.error().message);
-  }
-
-  void Problem(std::string text) {
-    std::printf("PROBLEM %s\n", text.c_str());
-    figures_.problems.push_back(std::move(text));
+           witness_.Ended(pair.bad, pair.bad_before);
   }
 
   static std::string Lines(const std::map<std::string, int>& counts, int& sum) {
@@ -301,8 +231,7 @@ class Chaos {
     }
     const std::string by_fault = Lines(figures_.faults, faults);
     const std::string by_trigger = Lines(figures_.triggers, triggers);
-    std::sort(figures_.takeovers.begin(), figures_.takeovers.end());
-    const auto& t = figures_.takeovers;
+    const std::vector<double> t = takeovers_.Sorted();
     std::printf("\nrounds %d in %.0f s, seed %llu\nfaults injected %d\n%striggers %d\n%s",
                 figures_.rounds, Seconds(), static_cast<unsigned long long>(options_.seed), faults,
                 by_fault.c_str(), triggers, by_trigger.c_str());
@@ -318,7 +247,7 @@ class Chaos {
         "%zu violations\n",
         audit.writes, audit.refused, audit.violations.size());
     for (const std::string& violation : audit.violations) std::printf("  %s\n", violation.c_str());
-    const bool well = audit.violations.empty() && figures_.problems.empty() && duplicates == 0 &&
+    const bool well = audit.violations.empty() && witness_.SawAll() && duplicates == 0 &&
                       seen == figures_.bad && figures_.rolled_back == figures_.bad &&
                       figures_.promoted == figures_.good;
     if (!well)
@@ -335,8 +264,9 @@ class Chaos {
   Figures figures_;
   std::vector<Pair> pairs_;
   int launched_ = 0;
-  std::atomic<bool> taking_over_{false};
-  std::jthread watcher_;  // touches the figures only while that is true
+  // After the town: what they watch.
+  Witness witness_{town_, kEnough};
+  Takeovers takeovers_{town_};
   std::chrono::nanoseconds began_{0}, broken_at_{0};
 };
 

@@ -13,7 +13,7 @@
 #include "agent/base/random.h"
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
-#include "tests/chaos/town.h"
+#include "tests/chaos/witness.h"
 
 namespace rollguard::chaos {
 namespace {
@@ -22,13 +22,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::PollUntil;
 
-constexpr seconds kPatience{120};
 constexpr seconds kWatched{6};  // how long a refused guard is looked at
 constexpr const char* kAccept = "rollguard.dev/accept-older-state=";
 
 struct Figures {
   int rounds = 0, refused = 0, rolled_back = 0, promoted = 0;
-  std::vector<std::string> problems;
 };
 
 class Older {
@@ -42,26 +40,29 @@ class Older {
     }
     const auto began = clock_.Monotonic();
     auto spent = [&] { return std::chrono::duration<double>(clock_.Monotonic() - began).count(); };
-    while (figures_.problems.empty() && (figures_.rounds < 2 || spent() < limit))
-      Round(++figures_.rounds);
+    while (witness_.SawAll() && (figures_.rounds < 2 || spent() < limit)) {
+      witness_.SetRound(++figures_.rounds);
+      Round(figures_.rounds);
+    }
     return Tell(spent());
   }
 
  private:
   // Both guards at rest is what is kept; one goes through a release that is forgotten then.
   void Round(int number) {
-    AwaitRest("bad-0");
-    AwaitRest("good-0");
-    Must(town_.kube().KeepStore());
+    witness_.AwaitRest("bad-0");
+    witness_.AwaitRest("good-0");
+    witness_.Must(town_.kube().KeepStore());
     const int64_t kept = Sequence("bad-0");
     RollBack("bad-0", StrCat("shop:forgotten-", number));
     const bool killed = number % 2 == 0;
     const size_t decided = static_cast<size_t>(Sequence("bad-0") - kept);
     if (killed) KillAll();
-    Must(town_.PutStoreBack());
+    witness_.Must(town_.PutStoreBack());
     if (killed) town_.Revive();
-    const bool refused = Await("the older state is not refused", "bad-0",
-                               [&] { return Refusal("bad-0").find(kAccept) != std::string::npos; });
+    const bool refused = witness_.Await("the older state is not refused", "bad-0", [&] {
+      return Refusal("bad-0").find(kAccept) != std::string::npos;
+    });
     std::printf("round %d: %zu decisions forgotten%s, %s\n", number, decided,
                 killed ? " while no agent ran" : "", refused ? "refused" : "NOT REFUSED");
     if (!refused) return;
@@ -78,28 +79,24 @@ class Older {
     PollUntil([&] { return town_.StatusOf(ns).Find("release") != nullptr; }, kWatched,
               milliseconds(100));
     if (town_.StatusOf(ns).Find("release") != nullptr)
-      Problem(StrCat(ns, ": a release was begun from a state that is refused"));
+      witness_.Problem(StrCat(ns, ": a release was begun from a state that is refused"));
   }
 
   void RollBack(const std::string& ns, const std::string& image) {
-    const std::string before = Last(ns);
+    const std::string before = witness_.Last(ns);
     town_.SetImage(ns, image);
-    Await("no traffic reached the bad version", ns,
-          [&] { return town_.StatusOf(ns).At("release", "weight").IntOr(0) >= 50; });
+    witness_.Await("no traffic reached the bad version", ns,
+                   [&] { return witness_.Weighs(ns, 50); });
     const Time starts = clock_.Now();  // what fired before the release says nothing about it
     Post(ns, starts, true);
-    if (Await("the bad version was not rolled back", ns, [&] { return Ended(ns, before); }) &&
-        town_.StatusOf(ns).At("last", "outcome").Str() == "rolledBack")
-      ++figures_.rolled_back;
+    if (witness_.EndsAs("rolledBack", ns, before)) ++figures_.rolled_back;
     Post(ns, starts, false);
   }
 
   void Promote(const std::string& ns, const std::string& image) {
-    const std::string before = Last(ns);
+    const std::string before = witness_.Last(ns);
     town_.SetImage(ns, image);
-    if (Await("the good version was not promoted", ns, [&] { return Ended(ns, before); }) &&
-        town_.StatusOf(ns).At("last", "outcome").Str() == "promoted")
-      ++figures_.promoted;
+    if (witness_.EndsAs("promoted", ns, before)) ++figures_.promoted;
   }
 
   // What the condition's own words say.
@@ -107,24 +104,17 @@ class Older {
     const std::string words = Refusal(ns);
     std::string number = words.substr(words.find(kAccept) + std::strlen(kAccept));
     number = number.substr(0, number.find_first_not_of("0123456789"));
-    ClusterRequest request;
-    request.verb = Verb::kPatch;
-    request.type = kube::resources::Guards();
-    request.ns = ns;
-    request.name = "checkout";
-    request.patch = PatchKind::kMerge;
-    request.body = Json::Obj(
-        {{"metadata", Json::Obj({{"annotations",
-                                  Json::Obj({{"rollguard.dev/accept-older-state", number}})}})}});
-    auto done = town_.cluster().Call(request);
-    if (!done) Problem(done.error().message);
-    Await("the acceptance changes nothing", ns, [&] { return Refusal(ns).empty(); });
+    const Json accepted = Json::Obj({{"rollguard.dev/accept-older-state", number}});
+    witness_.Must(town_.Patch(kube::resources::Guards(), ns, PatchKind::kMerge,
+                              Json::Obj({{"metadata", Json::Obj({{"annotations", accepted}})}})));
+    witness_.Await("the acceptance changes nothing", ns, [&] { return Refusal(ns).empty(); });
   }
 
   void Post(const std::string& ns, Time starts, bool firing) {
     size_t to = random_.Below(kReplicas);
-    Await("nobody took the alert", ns,
-          [&] { return town_.PostAlert(town_.replicas()[to++ % kReplicas], ns, starts, firing); });
+    witness_.Await("nobody took the alert", ns, [&] {
+      return town_.PostAlert(town_.replicas()[to++ % kReplicas], ns, starts, firing);
+    });
   }
 
   void KillAll() {
@@ -144,30 +134,6 @@ class Older {
     return "";
   }
   int64_t Sequence(const std::string& ns) { return town_.StatusOf(ns).At("sequence").IntOr(0); }
-  std::string Last(const std::string& ns) { return town_.StatusOf(ns).At("last", "release").Str(); }
-  bool Ended(const std::string& ns, const std::string& before) {
-    const Json status = town_.StatusOf(ns);
-    return status.At("phase").Str() == "Idle" && status.Find("release") == nullptr &&
-           status.Find("last") != nullptr && status.At("last", "release").Str() != before;
-  }
-  void AwaitRest(const std::string& ns) {
-    Await("never came to rest", ns, [&] { return town_.StatusOf(ns).At("phase").Str() == "Idle"; });
-  }
-
-  bool Await(const char* what, const std::string& ns, const std::function<bool()>& done) {
-    if (!figures_.problems.empty()) return false;
-    if (PollUntil(done, kPatience, milliseconds(50))) return true;
-    Problem(StrCat("round ", figures_.rounds, ", ", ns, ": ", what, "\n", town_.StatusOf(ns).Dump(),
-                   "\n", town_.Logs()));
-    return false;
-  }
-  void Must(const Status& done) {
-    if (!done) Problem(done.error().message);
-  }
-  void Problem(std::string text) {
-    std::printf("PROBLEM %s\n", text.c_str());
-    figures_.problems.push_back(std::move(text));
-  }
 
   int Tell(double spent) const {
     std::printf(
@@ -175,7 +141,7 @@ class Older {
         "ones of guards that lost nothing promoted %d of %d\n",
         figures_.rounds, spent, figures_.refused, figures_.rolled_back, 2 * figures_.rounds,
         figures_.promoted, figures_.rounds);
-    const bool well = figures_.problems.empty() && figures_.refused == figures_.rounds &&
+    const bool well = witness_.SawAll() && figures_.refused == figures_.rounds &&
                       figures_.rolled_back == 2 * figures_.rounds &&
                       figures_.promoted == figures_.rounds;
     if (!well) std::printf("FAILED\n");
@@ -185,6 +151,7 @@ class Older {
   testing::RealClock clock_;
   Random random_;
   Town town_;
+  Witness witness_{town_, 1};
   Figures figures_;
 };
 

@@ -275,18 +275,22 @@ void Town::SetImage(const std::string& ns, const std::string& image) {
   const Json patch = testing::ObjectsOf(
       StrCat("spec: {template: {spec: {containers: [{name: app, image: \"", image, "\"}]}}}"))[0];
   PollUntil(
-      [&] {
-        ClusterRequest request;
-        request.verb = Verb::kPatch;
-        request.type = kube::resources::Deployments();
-        request.ns = ns;
-        request.name = "checkout";
-        request.patch = PatchKind::kStrategic;
-        request.field_manager = "owner";
-        request.body = patch;
-        return cluster_->Call(request).ok();
-      },
+      [&] { return Patch(kube::resources::Deployments(), ns, PatchKind::kStrategic, patch).ok(); },
       seconds(60), std::chrono::milliseconds(100));
+}
+
+Status Town::Patch(const ResourceType& type, const std::string& ns, PatchKind kind,
+                   const Json& patch) {
+  ClusterRequest request;
+  request.verb = Verb::kPatch;
+  request.type = type;
+  request.ns = ns;
+  request.name = "checkout";
+  request.patch = kind;
+  request.field_manager = "owner";
+  request.body = patch;
+  if (auto done = cluster_->Call(request); !done) return done.error();
+  return {};
 }
 
 Json Town::StatusOf(const std::string& ns) {

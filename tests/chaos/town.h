@@ -62,6 +62,8 @@ class Town {
   }
 
   void SetImage(const std::string& ns, const std::string& image);
+  // Once, as the owner of that service, its Deployment or its Guard.
+  Status Patch(const ResourceType& type, const std::string& ns, PatchKind kind, const Json& patch);
   Json StatusOf(const std::string& ns);
   // Once, to that replica; true when it took it.
   bool PostAlert(const Replica& replica, const std::string& ns, Time starts, bool firing);
