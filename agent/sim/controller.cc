@@ -41,6 +41,18 @@ void EnqueueOwner(WorkQueue& queue, const Change& change, int owner_type) {
   }
 }
 
+PodController::PodController(const ControllerContext& c, std::string_view group,
+                             std::string_view plural)
+    : api_(c.api),
+      type_(c.api.TypeId(group, plural)),
+      pods_(c.api.TypeId("", "pods")),
+      queue_(c.api.scheduler(), c.lag, c.seed, [this](const ObjectKey& key) { Sync(key); }) {}
+
+void PodController::Observe(const Change& change) {
+  if (change.key.type == type_ && change.after) queue_.Add(change.key);
+  if (change.key.type == pods_) EnqueueOwner(queue_, change, type_);
+}
+
 bool PodIsActive(const Json& pod) {
   std::string_view phase = Text(pod.At("status", "phase"));
   return !IsTerminating(pod) && phase != "Succeeded" && phase != "Failed";

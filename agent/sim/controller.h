@@ -49,6 +49,21 @@ struct ControllerContext {
 // Enqueues the controller owner of a changed object when it is of that type.
 void EnqueueOwner(WorkQueue& queue, const Change& change, int owner_type);
 
+// Keeps the pods of one type of workload: looks at one again when it or a pod of its changes.
+class PodController : public Controller {
+ public:
+  void Observe(const Change& change) override;
+
+ protected:
+  PodController(const ControllerContext& context, std::string_view group, std::string_view plural);
+
+  virtual void Sync(const ObjectKey& key) = 0;
+
+  ApiServer& api_;
+  const int type_, pods_;
+  WorkQueue queue_;
+};
+
 // What a workload's pods look like right now.
 struct PodCounts {
   int64_t total = 0;  // not terminating, not finished

@@ -12,18 +12,13 @@ namespace {
 
 constexpr std::string_view kRevisionLabel = "controller-revision-hash";
 
-class DaemonSetController final : public Controller {
+class DaemonSetController final : public PodController {
  public:
-  explicit DaemonSetController(const ControllerContext& c)
-      : api_(c.api),
-        type_(c.api.TypeId("apps", "daemonsets")),
-        pods_(c.api.TypeId("", "pods")),
-        nodes_(c.api.TypeId("", "nodes")),
-        queue_(c.api.scheduler(), c.lag, c.seed, [this](const ObjectKey& key) { Sync(key); }) {}
+  explicit DaemonSetController(const ControllerContext& context)
+      : PodController(context, "apps", "daemonsets"), nodes_(context.api.TypeId("", "nodes")) {}
 
   void Observe(const Change& change) override {
-    if (change.key.type == type_ && change.after) queue_.Add(change.key);
-    if (change.key.type == pods_) EnqueueOwner(queue_, change, type_);
+    PodController::Observe(change);
     if (change.key.type == nodes_ && (!change.before || !change.after)) {
       for (const ObjectPtr& set : api_.store().List(type_))
         queue_.Add(ApiServer::KeyOf(type_, *set));
@@ -31,7 +26,7 @@ class DaemonSetController final : public Controller {
   }
 
  private:
-  void Sync(const ObjectKey& key) {
+  void Sync(const ObjectKey& key) override {
     ObjectPtr set = api_.store().Get(key);
     if (!set || IsTerminating(*set)) return;
     TemplateRevision revision = SyncRevision(api_, *set);
@@ -105,9 +100,7 @@ class DaemonSetController final : public Controller {
     if (counts.next_available.count() > 0) queue_.AddAfter(key, counts.next_available);
   }
 
-  ApiServer& api_;
-  int type_, pods_, nodes_;
-  WorkQueue queue_;
+  const int nodes_;
 };
 
 }  // namespace

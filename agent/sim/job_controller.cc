@@ -12,18 +12,10 @@ bool Finished(const Json& job) {
   return ConditionIsTrue(job, "Complete") || ConditionIsTrue(job, "Failed");
 }
 
-class JobController final : public Controller {
+class JobController final : public PodController {
  public:
-  explicit JobController(const ControllerContext& c)
-      : api_(c.api),
-        type_(c.api.TypeId("batch", "jobs")),
-        pods_(c.api.TypeId("", "pods")),
-        queue_(c.api.scheduler(), c.lag, c.seed, [this](const ObjectKey& key) { Sync(key); }) {}
-
-  void Observe(const Change& change) override {
-    if (change.key.type == type_ && change.after) queue_.Add(change.key);
-    if (change.key.type == pods_) EnqueueOwner(queue_, change, type_);
-  }
+  explicit JobController(const ControllerContext& context)
+      : PodController(context, "batch", "jobs") {}
 
  private:
   struct Tally {
@@ -45,7 +37,7 @@ class JobController final : public Controller {
     return t;
   }
 
-  void Sync(const ObjectKey& key) {
+  void Sync(const ObjectKey& key) override {
     ObjectPtr job = api_.store().Get(key);
     if (!job || IsTerminating(*job)) return;
     if (Finished(*job)) return Expire(key, *job);
@@ -118,10 +110,6 @@ class JobController final : public Controller {
     else
       queue_.AddAfter(key, due - api_.scheduler().Now());
   }
-
-  ApiServer& api_;
-  int type_, pods_;
-  WorkQueue queue_;
 };
 
 }  // namespace

@@ -25,21 +25,13 @@ bool LessUseful(const ObjectPtr& a, const ObjectPtr& b) {
   return ta != tb ? ta > tb : NameOf(*a) > NameOf(*b);
 }
 
-class ReplicaSetController final : public Controller {
+class ReplicaSetController final : public PodController {
  public:
-  explicit ReplicaSetController(const ControllerContext& c)
-      : api_(c.api),
-        type_(c.api.TypeId("apps", "replicasets")),
-        pods_(c.api.TypeId("", "pods")),
-        queue_(c.api.scheduler(), c.lag, c.seed, [this](const ObjectKey& key) { Sync(key); }) {}
-
-  void Observe(const Change& change) override {
-    if (change.key.type == type_ && change.after) queue_.Add(change.key);
-    if (change.key.type == pods_) EnqueueOwner(queue_, change, type_);
-  }
+  explicit ReplicaSetController(const ControllerContext& context)
+      : PodController(context, "apps", "replicasets") {}
 
  private:
-  void Sync(const ObjectKey& key) {
+  void Sync(const ObjectKey& key) override {
     ObjectPtr set = api_.store().Get(key);
     if (!set) return;
     std::vector<ObjectPtr> pods = api_.Controlled(UidOf(*set), pods_);
@@ -77,10 +69,6 @@ class ReplicaSetController final : public Controller {
     });
     if (counts.next_available.count() > 0) queue_.AddAfter(key, counts.next_available);
   }
-
-  ApiServer& api_;
-  int type_, pods_;
-  WorkQueue queue_;
 };
 
 }  // namespace

@@ -14,21 +14,13 @@ namespace {
 
 constexpr std::string_view kRevisionLabel = "controller-revision-hash";
 
-class StatefulSetController final : public Controller {
+class StatefulSetController final : public PodController {
  public:
-  explicit StatefulSetController(const ControllerContext& c)
-      : api_(c.api),
-        type_(c.api.TypeId("apps", "statefulsets")),
-        pods_(c.api.TypeId("", "pods")),
-        queue_(c.api.scheduler(), c.lag, c.seed, [this](const ObjectKey& key) { Sync(key); }) {}
-
-  void Observe(const Change& change) override {
-    if (change.key.type == type_ && change.after) queue_.Add(change.key);
-    if (change.key.type == pods_) EnqueueOwner(queue_, change, type_);
-  }
+  explicit StatefulSetController(const ControllerContext& context)
+      : PodController(context, "apps", "statefulsets") {}
 
  private:
-  void Sync(const ObjectKey& key) {
+  void Sync(const ObjectKey& key) override {
     ObjectPtr set = api_.store().Get(key);
     if (!set || IsTerminating(*set)) return;
     std::string update = SyncRevision(api_, *set).name;
@@ -142,10 +134,6 @@ class StatefulSetController final : public Controller {
     });
     if (counts.next_available.count() > 0) queue_.AddAfter(key, counts.next_available);
   }
-
-  ApiServer& api_;
-  int type_, pods_;
-  WorkQueue queue_;
 };
 
 }  // namespace

@@ -222,6 +222,10 @@ class Object {
   const yaml::Node* Take(std::string_view key);
   const yaml::Node* TakeMapping(std::string_view key);
   const yaml::Node* TakeList(std::string_view key);
+  // The same for a list of such scalars; null too while describing.
+  const yaml::Node* TakeScalars(std::string_view key, Schema::Type item,
+                                std::string_view description, std::optional<double> min = {},
+                                std::optional<double> max = {});
   bool CheckItem(std::string_view key, const yaml::Node& item, bool mapping);
   Schema& AddField(std::string_view key, Schema::Type type, std::string_view description);
   // Of the field added last.

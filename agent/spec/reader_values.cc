@@ -215,15 +215,21 @@ bool Object::Map(std::string_view key, StringMap& out, std::string_view descript
   return true;
 }
 
+const yaml::Node* Object::TakeScalars(std::string_view key, Schema::Type item,
+                                      std::string_view description, std::optional<double> min,
+                                      std::optional<double> max) {
+  if (!describing()) return TakeList(key);
+  Schema schema;
+  schema.type = item;
+  schema.min = min;
+  schema.max = max;
+  AddField(key, Schema::Type::kList, description).item.push_back(std::move(schema));
+  return nullptr;
+}
+
 bool Object::Strings(std::string_view key, std::vector<std::string>& out,
                      std::string_view description) {
-  if (describing()) {
-    Schema item;
-    item.type = Schema::Type::kString;
-    AddField(key, Schema::Type::kList, description).item.push_back(item);
-    return false;
-  }
-  const yaml::Node* found = TakeList(key);
+  const yaml::Node* found = TakeScalars(key, Schema::Type::kString, description);
   if (!found) return false;
   out.clear();
   for (const yaml::Node& item : found->items) {
@@ -234,15 +240,7 @@ bool Object::Strings(std::string_view key, std::vector<std::string>& out,
 
 bool Object::Ints(std::string_view key, std::vector<int64_t>& out, std::string_view description,
                   double min, double max) {
-  if (describing()) {
-    Schema item;
-    item.type = Schema::Type::kInteger;
-    item.min = min;
-    item.max = max;
-    AddField(key, Schema::Type::kList, description).item.push_back(item);
-    return false;
-  }
-  const yaml::Node* found = TakeList(key);
+  const yaml::Node* found = TakeScalars(key, Schema::Type::kInteger, description, min, max);
   if (!found) return false;
   out.clear();
   for (const yaml::Node& item : found->items) {
@@ -322,13 +320,7 @@ bool Object::Text(std::string_view key, std::string& out, std::string_view descr
 
 bool Object::Texts(std::string_view key, std::vector<std::string>& out,
                    std::string_view description) {
-  if (describing()) {
-    Schema item;
-    item.type = Schema::Type::kIntOrString;
-    AddField(key, Schema::Type::kList, description).item.push_back(item);
-    return false;
-  }
-  const yaml::Node* found = TakeList(key);
+  const yaml::Node* found = TakeScalars(key, Schema::Type::kIntOrString, description);
   if (!found) return false;
   out.clear();
   for (const yaml::Node& item : found->items) {

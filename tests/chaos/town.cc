@@ -10,6 +10,7 @@
 
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
+#include "tests/support/routes.h"
 
 namespace rollguard::chaos {
 namespace {
@@ -64,29 +65,7 @@ spec:
     spec:
       terminationGracePeriodSeconds: 0
       containers: [{name: app, image: "shop:0"}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: checkout, namespace: NS}
-spec: {selector: {app: checkout}, ports: [{port: 80, targetPort: 8080}]}
----
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: checkout, namespace: NS}
-spec:
-  hosts: [checkout]
-  http:
-    - name: primary
-      route: [{destination: {host: checkout, subset: stable}, weight: 100}]
----
-apiVersion: networking.istio.io/v1beta1
-kind: DestinationRule
-metadata: {name: checkout, namespace: NS}
-spec:
-  host: checkout
-  subsets:
-    - {name: stable, labels: {app: checkout}}
-    - {name: candidate, labels: {app: checkout}}
+ROUTES
 ---
 apiVersion: rollguard.dev/v1alpha1
 kind: Guard
@@ -203,6 +182,7 @@ Status Town::AddReplicas() {
 
 Status Town::AddService(const std::string& ns, bool bad, bool rules) {
   std::string text = ReplaceAll(kService, "NS", ns);
+  text = ReplaceAll(text, "ROUTES\n", testing::RouteManifests(ns));
   text = ReplaceAll(text, "PAUSE", bad ? "{}" : "{duration: 1s}");
   text = ReplaceAll(text, "RULES", rules ? "[errors]" : "[]");
   for (const Json& object : testing::ObjectsOf(text)) {

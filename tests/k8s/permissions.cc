@@ -6,6 +6,7 @@
 
 #include "agent/app/simulation.h"
 #include "agent/base/text.h"
+#include "agent/kube/call.h"
 #include "agent/kube/resources.h"
 #include "agent/proof/stage.h"
 #include "agent/spec/load.h"
@@ -18,25 +19,13 @@ namespace {
 
 std::string Source(const std::string& path) { return StrCat(ROLLGUARD_SOURCE_DIR, "/", path); }
 
-const char* WordOf(Verb verb) {
-  switch (verb) {
-    case Verb::kGet: return "get";
-    case Verb::kList: return "list";
-    case Verb::kCreate: return "create";
-    case Verb::kReplace: return "update";
-    case Verb::kPatch: return "patch";
-    case Verb::kDelete: return "delete";
-  }
-  return "";
-}
-
 class RecordingCluster : public Cluster {
  public:
   explicit RecordingCluster(Cluster& inner) : inner_(inner) {}
   void Call(ClusterRequest request, ClusterDone done) override {
     std::string resource = request.type.plural;
     if (!request.subresource.empty()) resource += StrCat("/", request.subresource);
-    asked.insert(StrCat(request.type.group, "/", resource, " ", WordOf(request.verb)));
+    asked.insert(StrCat(request.type.group, "/", resource, " ", kube::VerbName(request.verb)));
     inner_.Call(std::move(request), std::move(done));
   }
   WatchId Watch(WatchRequest request, WatchHandler handler) override {

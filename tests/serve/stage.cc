@@ -6,6 +6,7 @@
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
 #include "tests/support/catch.h"
+#include "tests/support/routes.h"
 
 namespace rollguard::serve {
 namespace {
@@ -32,29 +33,6 @@ spec:
   template:
     metadata: {labels: {app: checkout}}
     spec: {containers: [{name: app, image: "shop:1"}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: checkout, namespace: shop}
-spec: {selector: {app: checkout}, ports: [{port: 80, targetPort: 8080}]}
----
-apiVersion: networking.istio.io/v1beta1
-kind: VirtualService
-metadata: {name: checkout, namespace: shop}
-spec:
-  hosts: [checkout]
-  http:
-    - name: primary
-      route: [{destination: {host: checkout, subset: stable}, weight: 100}]
----
-apiVersion: networking.istio.io/v1beta1
-kind: DestinationRule
-metadata: {name: checkout, namespace: shop}
-spec:
-  host: checkout
-  subsets:
-    - {name: stable, labels: {app: checkout}}
-    - {name: candidate, labels: {app: checkout}}
 )";
 
 const char* kInstant = R"({"status":"success","data":{"resultType":"vector","result":[)"
@@ -72,7 +50,8 @@ Stage::Stage()
       }) {
   const std::string root = ROLLGUARD_SOURCE_DIR;
   sim_ = testing::SimProcess::Start(
-      dir_, {root + "/k8s/crds", root + "/tests/e2e/crds", dir_.Write("world.yaml", kWorld)});
+      dir_, {root + "/k8s/crds", root + "/tests/e2e/crds",
+             dir_.Write("world.yaml", kWorld + testing::RouteManifests("shop"))});
   REQUIRE(sim_ != nullptr);
   cluster_ = std::make_unique<testing::BlockingCluster>(sim_->kubeconfig());
 }
