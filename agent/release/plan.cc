@@ -10,15 +10,29 @@ namespace {
 
 spec::Step Make(spec::StepAction action) { return {std::string(), std::move(action), {}}; }
 
-Plan FromCanary(const spec::CanaryStrategy& s) {
+// What all have in common that run the candidate beside stable.
+template <typename Strategy>
+Plan Beside(const Strategy& s) {
   Plan plan;
   plan.kind = Plan::Kind::kSibling;
-  plan.steps = s.steps;
   plan.routing = s.routing;
-  plan.stable_service = s.stable_service;
-  plan.candidate_service = s.candidate_service;
   plan.second = s.candidate.deployment;
   plan.background = s.analysis ? &*s.analysis : nullptr;
+  return plan;
+}
+
+// The same between two services.
+template <typename Strategy>
+Plan BetweenServices(const Strategy& s) {
+  Plan plan = Beside(s);
+  plan.stable_service = s.stable_service;
+  plan.candidate_service = s.candidate_service;
+  return plan;
+}
+
+Plan FromCanary(const spec::CanaryStrategy& s) {
+  Plan plan = BetweenServices(s);
+  plan.steps = s.steps;
   plan.min_replicas = std::max<int64_t>(1, s.min_replicas);
   plan.max_surge = s.max_surge;
   plan.abort_delay = s.abort_scale_down_delay;
@@ -27,14 +41,10 @@ Plan FromCanary(const spec::CanaryStrategy& s) {
 }
 
 Plan FromBlueGreen(const spec::BlueGreenStrategy& s) {
-  Plan plan;
-  plan.kind = Plan::Kind::kSibling;
-  plan.routing = s.routing;
+  Plan plan = Beside(s);
   if (plan.routing.empty()) plan.routing.push_back({spec::ServiceRouting{s.active_service}, {}});
   plan.stable_service = s.active_service;
   plan.candidate_service = s.preview_service;
-  plan.second = s.candidate.deployment;
-  plan.background = s.analysis ? &*s.analysis : nullptr;
   plan.after = s.post_promotion ? &*s.post_promotion : nullptr;
   plan.drain_delay = s.scale_down_delay.value_or(Duration{0});
   spec::SetCandidateScale preview;
@@ -55,13 +65,7 @@ Plan FromBlueGreen(const spec::BlueGreenStrategy& s) {
 }
 
 Plan FromAbTest(const spec::AbTestStrategy& s) {
-  Plan plan;
-  plan.kind = Plan::Kind::kSibling;
-  plan.routing = s.routing;
-  plan.stable_service = s.stable_service;
-  plan.candidate_service = s.candidate_service;
-  plan.second = s.candidate.deployment;
-  plan.background = s.analysis ? &*s.analysis : nullptr;
+  Plan plan = BetweenServices(s);
   spec::SetCandidateScale full;
   full.weight = 100;
   plan.steps.push_back(Make(full));
@@ -72,13 +76,7 @@ Plan FromAbTest(const spec::AbTestStrategy& s) {
 }
 
 Plan FromMirror(const spec::MirrorStrategy& s) {
-  Plan plan;
-  plan.kind = Plan::Kind::kSibling;
-  plan.routing = s.routing;
-  plan.stable_service = s.stable_service;
-  plan.candidate_service = s.candidate_service;
-  plan.second = s.candidate.deployment;
-  plan.background = s.analysis ? &*s.analysis : nullptr;
+  Plan plan = BetweenServices(s);
   spec::SetCandidateScale share;
   share.weight = s.percent;
   plan.steps.push_back(Make(share));

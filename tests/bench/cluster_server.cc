@@ -25,29 +25,15 @@ namespace {
 
 constexpr Duration kSettle = std::chrono::minutes(5);
 
-std::string Decode(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size()) {
-      out +=
-          static_cast<char>(std::strtol(std::string(text.substr(i + 1, 2)).c_str(), nullptr, 16));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
-}
-
 sim::ApiHttpRequest Convert(const testing::TinyRequest& request) {
   sim::ApiHttpRequest out;
   out.method = request.method;
-  out.path = Decode(request.Path());
+  out.path = testing::PercentDecode(request.Path());
   if (size_t mark = request.target.find('?'); mark != std::string::npos) {
     for (std::string_view pair : Split(std::string_view(request.target).substr(mark + 1), '&')) {
       size_t equals = pair.find('=');
-      out.query[Decode(pair.substr(0, equals))] =
-          equals == std::string_view::npos ? "" : Decode(pair.substr(equals + 1));
+      out.query[testing::PercentDecode(pair.substr(0, equals))] =
+          equals == std::string_view::npos ? "" : testing::PercentDecode(pair.substr(equals + 1));
     }
   }
   out.accept = request.Header("accept");

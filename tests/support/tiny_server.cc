@@ -79,20 +79,6 @@ int ListenUnix(const std::string& path) {
   return fd;
 }
 
-std::string PercentDecode(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size()) {
-      out +=
-          static_cast<char>(std::strtol(std::string(text.substr(i + 1, 2)).c_str(), nullptr, 16));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
-}
-
 TinyRequest ParseHead(std::string_view head) {
   TinyRequest request;
   std::vector<std::string_view> lines = Split(head, '\n');
@@ -109,6 +95,20 @@ TinyRequest ParseHead(std::string_view head) {
 }
 
 }  // namespace
+
+std::string PercentDecode(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      out +=
+          static_cast<char>(std::strtol(std::string(text.substr(i + 1, 2)).c_str(), nullptr, 16));
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
 
 std::string TinyRequest::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {

@@ -17,6 +17,9 @@
 
 namespace rollguard::testing {
 
+// A part of a query as it was meant: %41 and + undone.
+std::string PercentDecode(std::string_view text);
+
 struct TinyRequest {
   std::string method;
   std::string target;                                        // "/path?query"
