@@ -10,38 +10,9 @@
 #include <utility>
 
 #include "agent/base/text.h"
-#include "agent/kube/packed.h"
+#include "agent/kube/object_cache.h"
 
 namespace rollguard::kube {
-namespace {
-
-// Orders by namespace, then name; looked up without building strings.
-struct Key {
-  std::string ns;
-  std::string name;
-};
-struct KeyView {
-  std::string_view ns;
-  std::string_view name;
-};
-struct KeyLess {
-  using is_transparent = void;
-  template <class A, class B>
-  bool operator()(const A& a, const B& b) const {
-    int order = std::string_view(a.ns).compare(b.ns);
-    return order < 0 || (order == 0 && std::string_view(a.name) < std::string_view(b.name));
-  }
-};
-
-struct Entry {
-  std::string resource_version;
-  std::string packed;
-  uint64_t list = 0;  // the last list that saw it
-};
-
-std::string VersionOf(const Json& object) { return object.At("metadata", "resourceVersion").Str(); }
-
-}  // namespace
 
 class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
  public:
@@ -79,7 +50,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   HandlerId AddHandler(InformerHandler handler) {
     HandlerId id = ++last_handler_;
     if (handler.upsert) {
-      for (const auto& [key, entry] : cache_) handler.upsert(packer_.Unpack(entry.packed), nullptr);
+      cache_.ForEach("", [&](const Json& object) { handler.upsert(object, nullptr); });
     }
     if (stats_.synced && handler.synced) handler.synced();
     handlers_.emplace(id, std::move(handler));
@@ -88,19 +59,8 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
 
   void RemoveHandler(HandlerId id) { handlers_.erase(id); }
 
-  const Entry* Find(std::string_view ns, std::string_view name) const {
-    auto found = cache_.find(KeyView{ns, name});
-    return found != cache_.end() ? &found->second : nullptr;
-  }
+  const ObjectCache& cache() const { return cache_; }
 
-  void ForEach(std::string_view ns, const std::function<void(const Json&)>& visit) const {
-    auto at = ns.empty() ? cache_.begin() : cache_.lower_bound(KeyView{ns, ""});
-    for (; at != cache_.end() && (ns.empty() || at->first.ns == ns); ++at) {
-      visit(packer_.Unpack(at->second.packed));
-    }
-  }
-
-  Packer packer_;
   InformerStats stats_;
 
  private:
@@ -191,11 +151,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   }
 
   void RemoveUnseen() {
-    std::vector<Key> gone;
-    for (const auto& [key, entry] : cache_) {
-      if (entry.list != list_) gone.push_back(key);
-    }
-    for (const Key& key : gone) Remove(key.ns, key.name, nullptr);
+    for (const ObjectCache::Key& key : cache_.NotSeenBy(list_)) Remove(key.ns, key.name, nullptr);
   }
 
   // --- watching
@@ -224,9 +180,8 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     ++stats_.events;
     ++watch_events_;
     failures_ = 0;
-    if (std::string version = VersionOf(event.object); !version.empty()) {
-      stats_.resource_version = std::move(version);
-    }
+    std::string version = event.object.At("metadata", "resourceVersion").Str();
+    if (!version.empty()) stats_.resource_version = std::move(version);
     switch (event.type) {
       case WatchEvent::Type::kAdded:
       case WatchEvent::Type::kModified: Upsert(event.object); return;
@@ -316,37 +271,28 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   }
 
   void Upsert(const Json& object) {
-    const Json& metadata = object.At("metadata");
-    Key key{metadata.At("namespace").Str(), metadata.At("name").Str()};
-    if (key.name.empty()) return;
-    std::string version = VersionOf(object);
-    auto placed = cache_.try_emplace(std::move(key));
-    const bool is_new = placed.second;
-    Entry& entry = placed.first->second;
-    entry.list = list_;
-    if (!is_new && entry.resource_version == version && !version.empty()) return;  // a relist
     Json before;
-    if (!is_new && WantsBefore()) before = packer_.Unpack(entry.packed);
-    if (is_new) ++stats_.objects;
-    stats_.bytes -= entry.packed.size();
-    entry.packed = packer_.Pack(object);
-    stats_.bytes += entry.packed.size();
-    entry.resource_version = std::move(version);
+    const auto seen = cache_.Put(object, list_, WantsBefore() ? &before : nullptr);
+    if (seen == ObjectCache::Seen::kSame) return;  // a list tells it again
+    Count();
+    const bool is_new = seen == ObjectCache::Seen::kNew;
     Notify([&](InformerHandler& h) {
       if (h.upsert) h.upsert(object, h.wants_before && !is_new ? &before : nullptr);
     });
   }
 
   void Remove(std::string_view ns, std::string_view name, const Json* last) {
-    auto found = cache_.find(KeyView{ns, name});
-    if (found == cache_.end()) return;
-    Json object = last != nullptr ? Json() : packer_.Unpack(found->second.packed);
-    stats_.bytes -= found->second.packed.size();
-    --stats_.objects;
-    cache_.erase(found);
+    Json cached;
+    if (!cache_.Remove(ns, name, last == nullptr ? &cached : nullptr)) return;
+    Count();
     Notify([&](InformerHandler& h) {
-      if (h.deleted) h.deleted(last != nullptr ? *last : object);
+      if (h.deleted) h.deleted(last != nullptr ? *last : cached);
     });
+  }
+
+  void Count() {
+    stats_.objects = cache_.size();
+    stats_.bytes = cache_.bytes();
   }
 
   void ScheduleResync() {
@@ -360,13 +306,9 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   }
 
   void Resync() {
-    std::vector<Key> keys;
-    keys.reserve(cache_.size());
-    for (const auto& [key, entry] : cache_) keys.push_back(key);
-    for (const Key& key : keys) {
-      const Entry* entry = Find(key.ns, key.name);
-      if (entry == nullptr) continue;
-      Json object = packer_.Unpack(entry->packed);
+    for (const ObjectCache::Key& key : cache_.Keys()) {
+      Json object;
+      if (!cache_.Get(key.ns, key.name, &object)) continue;  // a handler has had it removed
       Notify([&](InformerHandler& h) {
         if (h.upsert) h.upsert(object, &object);
       });
@@ -393,7 +335,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   TimerId wait_ = 0;
   TimerId resync_ = 0;
 
-  std::map<Key, Entry, KeyLess> cache_;
+  ObjectCache cache_;
   std::map<HandlerId, InformerHandler> handlers_;
   HandlerId last_handler_ = 0;
 };
@@ -415,23 +357,20 @@ Informer::HandlerId Informer::AddHandler(InformerHandler handler) {
 void Informer::RemoveHandler(HandlerId id) { impl_->RemoveHandler(id); }
 
 bool Informer::Get(std::string_view ns, std::string_view name, Json* object) const {
-  const Entry* entry = impl_->Find(ns, name);
-  if (entry == nullptr) return false;
-  *object = impl_->packer_.Unpack(entry->packed);
-  return true;
+  return impl_->cache().Get(ns, name, object);
 }
 
 bool Informer::Has(std::string_view ns, std::string_view name) const {
-  return impl_->Find(ns, name) != nullptr;
+  return impl_->cache().VersionOf(ns, name) != nullptr;
 }
 
 std::string_view Informer::ResourceVersion(std::string_view ns, std::string_view name) const {
-  const Entry* entry = impl_->Find(ns, name);
-  return entry != nullptr ? std::string_view(entry->resource_version) : std::string_view();
+  const std::string* version = impl_->cache().VersionOf(ns, name);
+  return version != nullptr ? std::string_view(*version) : std::string_view();
 }
 
 void Informer::ForEach(std::string_view ns, const std::function<void(const Json&)>& visit) const {
-  impl_->ForEach(ns, visit);
+  impl_->cache().ForEach(ns, visit);
 }
 
 const InformerStats& Informer::stats() const { return impl_->stats_; }
