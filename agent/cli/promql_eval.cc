@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view kName = "promql eval";
 
 constexpr std::string_view kHelp =
-    R"(usage: rollguard promql eval --series FILE [--at TIME] EXPR
-       rollguard promql eval --series FILE --start TIME --end TIME --step DURATION EXPR
+    R"(usage: rollguard promql eval [--series FILE] [--at TIME] EXPR
+       rollguard promql eval [--series FILE] --start TIME --end TIME --step DURATION EXPR
 
 Evaluates a PromQL expression on the series of a file: YAML with input_series, interval and
 start_timestamp as rule tests have them, or a metrics page (text format or OpenMetrics).
@@ -25,7 +25,7 @@ start_timestamp as rule tests have them, or a metrics page (text format or OpenM
 TIME is a duration since the start of the series (5m), Unix seconds or RFC 3339.
 
 options:
-  --series FILE         the series (- for the standard input)
+  --series FILE         the series (- for the standard input); there are none by default
   --at TIME             when to evaluate (0, the start)
   --start, --end TIME   evaluate over a range
   --step DURATION       the range's step (1m)
@@ -35,6 +35,7 @@ options:
 exit code: 0 evaluated, 1 the expression or the file is wrong, 2 wrong usage
 
 examples:
+  rollguard promql eval '0.5 * 3 ^ 2'
   rollguard promql eval --series series.yaml --at 5m 'sum by (job) (rate(requests_total[2m]))'
   curl -s localhost:8080/metrics | rollguard promql eval --series - 'count by (__name__) ({job=""})'
 )";
@@ -121,23 +122,25 @@ int Run(std::span<const std::string_view> args) {
       {{"--series", "--at", "--start", "--end", "--step", "--promql-version", "--output"}, {}});
   if (!options) return UsageError(kName, options.error().message);
   if (options->arguments.size() != 1) return UsageError(kName, "give exactly one expression");
-  if (!options->Has("--series")) return UsageError(kName, "--series is missing");
   std::string version = options->Get("--promql-version", "2");
   if (version != "2" && version != "3") return UsageError(kName, "--promql-version is 2 or 3");
 
   const std::string& expr = options->arguments[0];
   promql::ParseResult parsed = promql::Parse(expr);
   if (!ReportExpression(parsed, expr)) return kFound;
-  std::string file = options->Get("--series");
-  auto text = ReadFile(file);
-  if (!text) return Fail(kName, text.error().message);
   // Where a page's samples stand must be known before it is loaded; relative times count from 0.
   Moments moments;
   if (auto code = ReadMoments(*options, Time(), moments)) return *code;
-  Diagnostics problems;
-  proof::SeriesFile series =
-      proof::LoadSeriesFile(file, *text, moments.range ? moments.start : moments.at, problems);
-  if (!Report(problems, *text)) return kFound;
+  proof::SeriesFile series;
+  if (options->Has("--series")) {
+    const std::string file = options->Get("--series");
+    auto text = ReadFile(file);
+    if (!text) return Fail(kName, text.error().message);
+    Diagnostics problems;
+    series =
+        proof::LoadSeriesFile(file, *text, moments.range ? moments.start : moments.at, problems);
+    if (!Report(problems, *text)) return kFound;
+  }
   if (auto code = ReadMoments(*options, series.start, moments)) return *code;
 
   promql::EngineOptions engine_options;
