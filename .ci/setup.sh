@@ -46,6 +46,8 @@ file:/usr/lib/postgresql/*/bin/postgres|postgresql|history is tested on the real
 pkg|python3-grpcio|gRPC health checks are tested on a real server
 cmd:kubectl|kubernetes-client|talks to the simulated cluster
 cmd:curl|curl|the documentation's commands use it
+cmd:zsh|zsh|takes its completion
+cmd:fish|fish|takes its completion
 cmd:chromium|chromium|the web page is tested in a real browser
 cmd:chromedriver|chromium-driver|drives the browser
 ROWS

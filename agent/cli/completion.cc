@@ -52,71 +52,102 @@ std::map<std::string, std::set<std::string>> Words() {
   return words;
 }
 
-bool TakesGuard(std::string_view help) { return help.find(" GUARD") != std::string_view::npos; }
-
 std::string Joined(const std::set<std::string>& words) {
   return Join(std::vector<std::string>(words.begin(), words.end()), " ");
 }
 
-std::string Bash() {
-  std::string out =
-      "# bash completion of rollguard\n"
-      "_rollguard() {\n"
-      "  local cur=${COMP_WORDS[COMP_CWORD]} key=\"${COMP_WORDS[*]:1:COMP_CWORD-1}\" words "
-      "guards=\n"
-      "  case \"$key\" in\n"
-      "    '') words=\"" +
-      Joined(Words()[""]) + "\" ;;\n";
-  // Two words before one: "promql eval" before "promql".
+const Command* Find(std::string_view name) {
+  for (const Command& c : Commands()) {
+    if (c.name == name) return &c;
+  }
+  return nullptr;
+}
+
+bool TakesGuard(std::string_view name) {
+  const Command* command = Find(name);
+  return command != nullptr && command->help.find(" GUARD") != std::string_view::npos;
+}
+
+constexpr std::string_view kGuards =
+    "rollguard get guards -o json 2>/dev/null | sed -n 's/^ *\"id\": \"\\(.*\\)\",$/\\1/p'";
+
+// For bash and zsh alike: what may follow the words in $key.
+std::string Cases() {
   const auto words = Words();
+  std::string out = StrCat("  case \"$key\" in\n    '') list=\"", Joined(words.at("")), "\" ;;\n");
+  // Two words before one: "promql eval" before "promql".
   for (auto it = words.rbegin(); it != words.rend(); ++it) {
     if (it->first.empty()) continue;
-    bool guard = false;
-    for (const Command& c : Commands()) guard |= c.name == it->first && TakesGuard(c.help);
-    out += StrCat("    '", it->first, "'*) words=\"", Joined(it->second), "\"",
-                  guard ? "; guards=1" : "", " ;;\n");
+    out += StrCat("    '", it->first, "'*) list=\"", Joined(it->second), "\"",
+                  TakesGuard(it->first) ? "; guards=1" : "", " ;;\n");
   }
-  out +=
-      "  esac\n"
-      "  if [[ -n $guards && $cur != -* ]]; then\n"
-      "    words=$(rollguard get guards -o json 2>/dev/null |\n"
-      "      sed -n 's/^ *\"id\": \"\\(.*\\)\",$/\\1/p')\n"
-      "  fi\n"
-      "  if [[ $cur != -* && -z $words ]]; then COMPREPLY=($(compgen -f -- \"$cur\")); return; fi\n"
-      "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-      "  [[ ${#COMPREPLY[@]} -gt 0 || $cur == -* ]] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-      "}\n"
-      "complete -F _rollguard rollguard kubectl-rollguard\n";
-  return out;
+  return StrCat(out, "  esac\n  [[ -n $guards && $cur != -* ]] && list=$(", kGuards, ")\n");
+}
+
+std::string Bash() {
+  return StrCat(R"(# bash completion of rollguard
+_rollguard() {
+  local cur=${COMP_WORDS[COMP_CWORD]} key="${COMP_WORDS[*]:1:COMP_CWORD-1}" list= guards=
+)",
+                Cases(), R"(  COMPREPLY=($(compgen -W "$list" -- "$cur"))
+  [[ ${#COMPREPLY[@]} -gt 0 || $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))
+}
+complete -F _rollguard rollguard kubectl-rollguard
+)");
 }
 
 std::string Zsh() {
-  return "#compdef rollguard\n# zsh completion of rollguard, by way of bash's\n"
-         "autoload -U +X bashcompinit && bashcompinit\n" +
-         Bash();
+  return StrCat(R"(#compdef rollguard kubectl-rollguard
+# zsh completion of rollguard
+_rollguard() {
+  local cur=${words[CURRENT]} key="${(j: :)words[2,CURRENT-1]}" list= guards=
+)",
+                Cases(), R"(  compadd -- ${=list} || [[ $cur == -* ]] || _files
+}
+if [[ ${funcstack[1]} == _rollguard ]]; then _rollguard "$@"; else compdef _rollguard rollguard; fi
+)");
 }
 
 std::string Escaped(std::string_view text) { return ReplaceAll(text, "'", "\\'"); }
 
-std::string Fish() {
-  std::string out = "# fish completion of rollguard\ncomplete -c rollguard -f\n";
-  std::set<std::string> groups;
-  for (const Command& c : Commands()) {
-    const size_t space = c.name.find(' ');
-    const std::string first(c.name.substr(0, space));
-    if (space == std::string_view::npos) {
-      out += StrCat("complete -c rollguard -n __fish_use_subcommand -a ", first, " -d '",
-                    Escaped(c.summary), "'\n");
-    } else {
-      if (groups.insert(first).second)
-        out += StrCat("complete -c rollguard -n __fish_use_subcommand -a ", first, "\n");
-      out += StrCat("complete -c rollguard -n '__fish_seen_subcommand_from ", first, "' -a ",
-                    c.name.substr(space + 1), " -d '", Escaped(c.summary), "'\n");
-    }
-    for (const std::string& option : OptionsIn(c.help))
-      out += StrCat("complete -c rollguard -n '__fish_seen_subcommand_from ", first, "' -l ",
-                    option.substr(2), "\n");
+// When the words of a command stand there, but not yet one that may follow them.
+std::string FishCondition(const std::string& name, const std::set<std::string>& next) {
+  std::string out = "__fish_use_subcommand";
+  if (!name.empty())
+    out = StrCat("__fish_seen_subcommand_from ",
+                 ReplaceAll(name, " ", "; and __fish_seen_subcommand_from "));
+  if (!next.empty()) out += StrCat("; and not __fish_seen_subcommand_from ", Joined(next));
+  return StrCat("complete -c rollguard -n '", out, "' ");
+}
+
+std::string FishWords(const std::string& name, const std::set<std::string>& words) {
+  std::set<std::string> next;  // commands of a group, or what a command is to do
+  for (const std::string& word : words) {
+    if (!word.starts_with("--")) next.insert(word);
   }
+  std::string out;
+  const std::string after = FishCondition(name, {}), before = FishCondition(name, next);
+  for (const std::string& word : words) {
+    const Command* command = Find(name.empty() ? word : StrCat(name, " ", word));
+    if (word.starts_with("--")) {
+      out += StrCat(after, "-l ", word.substr(2), "\n");
+    } else {
+      out += StrCat(name.empty() ? after : before, "-a ", word);
+      out += command == nullptr ? "\n" : StrCat(" -d '", Escaped(command->summary), "'\n");
+    }
+  }
+  if (TakesGuard(name)) {
+    out += StrCat(after, "-a '(__rollguard_guards)'\n");
+  } else if (Find(name) != nullptr && next.empty()) {
+    out += StrCat(after, "-F\n");
+  }
+  return out;
+}
+
+std::string Fish() {
+  std::string out = StrCat("# fish completion of rollguard\nfunction __rollguard_guards\n  ",
+                           kGuards, "\nend\ncomplete -c rollguard -f\n");
+  for (const auto& [name, words] : Words()) out += FishWords(name, words);
   return out;
 }
 

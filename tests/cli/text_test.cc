@@ -7,8 +7,8 @@
 
 #include "agent/cli/command.h"
 #include "agent/cli/event_lines.h"
-#include "agent/cli/manual.h"
 #include "agent/cli/guard_text.h"
+#include "agent/cli/manual.h"
 #include "agent/cli/table.h"
 #include "agent/cli/yaml_text.h"
 #include "agent/yaml/yaml.h"
@@ -119,22 +119,39 @@ TEST_CASE("a typo is answered with the right word", "[cli]") {
   CHECK(Call({"help"}).code == 0);
 }
 
-TEST_CASE("bash takes the completion and completes with it", "[cli]") {
-  const std::string script = Call({"completion", "bash"}).out;
-  TempFile file(StrCat(script, R"(
+TEST_CASE("each shell takes the completion and completes with it", "[cli]") {
+  TempFile bash(StrCat(Call({"completion", "bash"}).out, R"(
 try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _rollguard; echo "${COMPREPLY[*]}"; }
-rollguard() { printf '      "id": "shop/checkout",\n'; }
+)"));
+  // The function itself: zsh's own part is given by it.
+  TempFile zsh(StrCat("compdef() { : }\n", Call({"completion", "zsh"}).out, R"(
+compadd() { shift; print -r -- ${(M)@:#${words[CURRENT]}*} }
+_files() { : }
+try() { words=("$@"); CURRENT=$#; _rollguard }
+)"));
+  TempFile fish(StrCat(Call({"completion", "fish"}).out, R"(
+function try; complete -C (string join -- ' ' $argv) | string replace -r '\t.*' ''; end
+)"));
+  for (const auto& [shell, script, guards] :
+       {std::tuple("bash", bash.path(),
+                   "rollguard() { printf '      \"id\": \"shop/checkout\",\\n'; }"),
+        std::tuple("zsh", zsh.path(),
+                   "rollguard() { printf '      \"id\": \"shop/checkout\",\\n'; }"),
+        std::tuple("fish", fish.path(),
+                   "function rollguard; printf '      \"id\": \"shop/checkout\",\\n'; end")}) {
+    const std::string all = StrCat(". ", script, "\n", guards, R"(
 try rollguard statu
 try rollguard status s
 try rollguard promote --fu
 try rollguard promql e
 try rollguard promql eval --ser
 try rollguard get ru
-)"));
-  auto run = testing::Run({"bash", file.path()});
-  CHECK(run.out == "status\nshop/checkout\n--full\neval\n--series\nrules\n");
-  CHECK(Call({"completion", "zsh"}).out.starts_with("#compdef rollguard"));
-  CHECK(Call({"completion", "fish"}).out.find("-a promote") != std::string::npos);
+)");
+    INFO(shell);
+    auto run = testing::Run({shell, "-c", all});
+    CHECK(run.err == "");
+    CHECK(run.out == "status\nshop/checkout\n--full\neval\n--series\nrules\n");
+  }
   CHECK(Call({"completion", "tcsh"}).code == 2);
 }
 
