@@ -78,7 +78,7 @@ void TokenDesk::Hear(Entry& entry, const std::string& url, const Expected<HttpRe
                     StrCat("the token server ", url, " answered ", response->status,
                            token.empty() ? " without an access token" : ""));
     } else {
-      const int64_t seconds = body->At("expires_in").IntOr(0);
+      const int64_t seconds = std::min<int64_t>(body->At("expires_in").IntOr(0), INT32_MAX);
       const Duration lasts = seconds > 0 ? Duration(std::chrono::seconds(seconds)) : kUsual;
       entry.value = StrCat("Bearer ", token);
       entry.until = clock_.Now() + std::max(Duration(0), lasts - kEarly);

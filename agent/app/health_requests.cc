@@ -213,7 +213,7 @@ std::optional<PodFacts> ReadPod(const Json& pod) {
   facts.was_ready = facts.ready;
   for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
     for (const Json& container : status.At(list).items()) {
-      facts.restarts += container.At("restartCount").IntOr(0);
+      facts.restarts += std::clamp<int64_t>(container.At("restartCount").IntOr(0), 0, INT32_MAX);
       const std::string reason = container.At("state", "waiting", "reason").Str();
       if (facts.pull_problem.empty() && IsPullProblem(reason))
         facts.pull_problem = StrCat(container.At("image").Str(), ": ", reason);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kube/leases.h"
 
+#include <algorithm>
+
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
 
@@ -33,7 +35,8 @@ Lease ParseLease(const Json& object) {
   lease.about = metadata.At("labels").At(kLeaseLabel).Str();
   if (auto shards = ParseInt(metadata.At("labels").At(kShardsLabel).Str())) lease.shards = *shards;
   lease.holder = spec.At("holderIdentity").Str();
-  lease.duration = std::chrono::seconds(spec.At("leaseDurationSeconds").IntOr(0));
+  lease.duration = std::chrono::seconds(
+      std::clamp<int64_t>(spec.At("leaseDurationSeconds").IntOr(0), 0, INT32_MAX));
   lease.acquired = ReadTime(spec.At("acquireTime"));
   lease.renewed = ReadTime(spec.At("renewTime"));
   lease.transitions = spec.At("leaseTransitions").IntOr(0);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Flagger Canary as a Guard, its metrics as a group of rules.
+#include <algorithm>
+
 #include "agent/base/text.h"
 #include "agent/base/time.h"
 #include "agent/proof/import_source.h"
@@ -157,7 +159,8 @@ std::vector<int64_t> Weights(const Json& step, const Json& most, const Json& lis
   for (const Json& weight : list.items()) weights.push_back(weight.IntOr(0));
   if (!weights.empty() || step.IntOr(0) <= 0) return weights;
   const int64_t end = most.is_int() ? most.IntOr(100) : 100;
-  for (int64_t w = step.IntOr(1); w <= end && w <= 100; w += step.IntOr(1)) weights.push_back(w);
+  const int64_t by = std::min<int64_t>(step.IntOr(1), 101);
+  for (int64_t w = by; w <= end && w <= 100; w += by) weights.push_back(w);
   return weights;
 }
 

@@ -137,7 +137,7 @@ void CountRevisionPods(WorkloadView& w, const WorldObjects& world) {
 }
 
 void AddContainer(const Json& pod, const Json& status, PodsView& view) {
-  view.restarts += status.At("restartCount").IntOr(0);
+  view.restarts += std::clamp<int64_t>(status.At("restartCount").IntOr(0), 0, INT32_MAX);
   const std::string reason = status.At("state", "waiting", "reason").Str();
   const bool pull = reason == "ImagePullBackOff" || reason == "ErrImagePull" ||
                     reason == "InvalidImageName" || reason == "ErrImageNeverPull";

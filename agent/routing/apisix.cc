@@ -50,7 +50,7 @@ RouteLists Lists(const spec::ApisixRouting& s, const Tracks& t) {
     Json to = entry;
     to.Set("weight", 100);
     route.Set("name", StrCat(kPrefix, header.name));
-    route.Set("priority", owner.At("priority").IntOr(0) + 1);
+    route.Set("priority", std::min<int64_t>(owner.At("priority").IntOr(0), INT32_MAX - 1) + 1);
     AddExpressions(route, header.match.front());
     route.Set("backends", Json::Arr({std::move(to)}));
     return route;

@@ -5,6 +5,7 @@
 #include "agent/base/json_patch.h"
 #include "agent/base/text.h"
 #include "agent/routing/provider.h"
+#include "agent/routing/weighted.h"
 
 namespace rollguard::routing {
 namespace {
@@ -45,7 +46,7 @@ void Put(Json& place, int64_t value) {
 }
 
 int64_t Number(const Json& value) {
-  return value.is_string() ? ParseInt(value.Str()).value_or(0) : value.IntOr(0);
+  return WeightFrom(value.is_string() ? Json(ParseInt(value.Str()).value_or(0)) : value);
 }
 
 Json Rested(const Json& current, const spec::GenericRouting& s) {

@@ -168,7 +168,8 @@ Reading Read(const spec::NginxRouting& s, const Tracks& t, const View& view) {
     reading.state = Reading::State::kSplit;
     const Json& annotations = canary->At("metadata", "annotations");
     auto weight = ParseInt(annotations.At(s.annotation_prefix + "/canary-weight").Str());
-    reading.candidate = std::max(reading.candidate, SecondShare(t, weight.value_or(0)));
+    reading.candidate = std::max(reading.candidate,
+                                 SecondShare(t, std::clamp<int64_t>(weight.value_or(0), 0, 100)));
     reading.extra = reading.extra ||
                     annotations.Find(s.annotation_prefix + "/canary-by-header") != nullptr ||
                     annotations.Find(s.annotation_prefix + "/canary-by-cookie") != nullptr;
@@ -253,7 +254,7 @@ Reading Read(const spec::AlbRouting& s, const Tracks& t, const View& view) {
   Reading reading{Reading::State::kSplit, 0, false, {}};
   for (const Json& group : action->At("ForwardConfig", "TargetGroups").items()) {
     if (group.At("ServiceName").Str() == t.CandidateService()) {
-      reading.candidate = group.At("Weight").IntOr(0);
+      reading.candidate = std::clamp<int64_t>(group.At("Weight").IntOr(0), 0, 100);
     }
   }
   return reading;

@@ -29,7 +29,7 @@ Expected<int64_t> TotalOf(const Json& list, const Shape& shape) {
   size_t others = 0;
   for (const Json& entry : list.items()) {
     if (shape.is_stable(entry) || shape.is_candidate(entry)) {
-      ours += entry.At(shape.weight).IntOr(0);
+      ours += WeightFrom(entry.At(shape.weight));
     } else {
       ++others;
     }
@@ -42,6 +42,11 @@ Expected<int64_t> TotalOf(const Json& list, const Shape& shape) {
 }
 
 }  // namespace
+
+int64_t WeightFrom(const Json& value) {
+  constexpr int64_t kHeaviest = 1'000'000'000;
+  return std::clamp<int64_t>(value.IntOr(0), 0, kHeaviest);
+}
 
 bool HasStable(const Json& list, const Shape& shape) {
   return FindEntry(list, shape.is_stable) != nullptr;
@@ -122,8 +127,8 @@ std::optional<int64_t> ReadList(const Json& list, const Shape& shape) {
   const Json* stable = FindEntry(list, shape.is_stable);
   const Json* candidate = FindEntry(list, shape.is_candidate);
   if (candidate == nullptr) return std::nullopt;
-  int64_t theirs = candidate->At(shape.weight).IntOr(0);
-  int64_t sum = theirs + (stable != nullptr ? stable->At(shape.weight).IntOr(0) : 0);
+  int64_t theirs = WeightFrom(candidate->At(shape.weight));
+  int64_t sum = theirs + (stable != nullptr ? WeightFrom(stable->At(shape.weight)) : 0);
   return sum > 0 ? (theirs * 100 + sum / 2) / sum : 0;
 }
 

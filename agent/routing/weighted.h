@@ -23,6 +23,9 @@ struct Shape {
   std::string weight = "weight";
 };
 
+// A weight as somebody wrote it, within what sums and percents of it can be counted in.
+int64_t WeightFrom(const Json& value);
+
 bool HasStable(const Json& list, const Shape& shape);
 bool HasCandidate(const Json& list, const Shape& shape);
 

@@ -263,6 +263,9 @@ TEST_CASE("a pod's object is read") {
   CHECK(facts->restarts == 3);
   CHECK(facts->pull_problem == "shop/checkout:v2: ImagePullBackOff");
   CHECK(facts->ports[0].second == 8080);
+  for (Json& container : (*pod)["status"]["containerStatuses"].items())
+    container.Set("restartCount", INT64_MAX);
+  CHECK(ReadPod(*pod)->restarts == int64_t{INT32_MAX} + 1);  // as many as can be counted
   (*pod)["metadata"].Set("deletionTimestamp", "2026-01-01T00:00:00Z");
   CHECK_FALSE(ReadPod(*pod).has_value());
 }

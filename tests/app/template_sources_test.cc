@@ -22,7 +22,7 @@ class Web : public HttpClient {
     const bool web = request.url.find("/check") != std::string::npos;
     if (token) {
       response.status = token_status;
-      response.body = R"({"access_token":"T1","token_type":"bearer","expires_in":3600})";
+      response.body = R"({"access_token":"T1","token_type":"bearer","expires_in":)" + lasts + "}";
     } else if (web) {
       response.body = R"({"ok":"1"})";
     } else {
@@ -44,6 +44,7 @@ class Web : public HttpClient {
   }
 
   int token_status = 200;
+  std::string lasts = "3600";
   std::vector<HttpRequest> sent, tokens;
 
  private:
@@ -130,6 +131,17 @@ TEST_CASE("templates: web metrics prove themselves too") {
   CHECK(scene.Run().find("promoted") == 0);
   REQUIRE(scene.web.sent.size() == 1);
   CHECK(scene.web.Header(0, "Authorization") == "Bearer T1");
+}
+
+TEST_CASE("templates: a token that lasts for ever is asked for once") {
+  Scene scene(Template(
+      "prometheus: {address: 'https://thanos', query: up, authentication: {oauth2: {tokenUrl: "
+      "'https://id/token', clientId: a, clientSecret: b}}}",
+      3));
+  scene.web.lasts = "9223372036854775807";
+  CHECK(scene.Run().find("promoted") == 0);
+  CHECK(scene.web.sent.size() == 3);
+  CHECK(scene.web.tokens.size() == 1);
 }
 
 TEST_CASE("templates: a refused token and a proof without an address are errors that say so") {

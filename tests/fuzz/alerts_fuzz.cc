@@ -16,6 +16,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   (void)ParsePolled(body);
-  (void)ParseMapped(body, Mapping{}, rollguard::FromUnixMillis(0));
+  // Senders of other shapes: the document is one alert, or holds a list of them.
+  Mapping list;
+  list.alerts = "/data/alerts";
+  list.status = "/state/0";
+  list.starts_at = "/at";
+  list.label_paths = {{"alertname", "/rule/name"}, {"severity", "/a~1b"}};
+  for (const Mapping& mapping : {Mapping{}, list}) {
+    auto mapped = ParseMapped(body, mapping, rollguard::FromUnixMillis(0));
+    if (!mapped && mapped.error().message.empty()) std::abort();
+    if (!mapped) continue;
+    for (const Alert& alert : mapped->alerts) {
+      auto again = AlertFromJson(ToJson(alert));
+      if (!again || again->EventKey() != alert.EventKey()) std::abort();
+    }
+  }
   return 0;
 }

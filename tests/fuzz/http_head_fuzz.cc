@@ -1,10 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever opens a connection: a head is refused with a status, or it is one that every other
-// parser would read alike.
+// parser would read alike, and a route that answers it was found by its own pattern.
 #include <cstdlib>
 #include <string_view>
 
 #include "agent/http/head.h"
+#include "agent/http/router.h"
+
+namespace {
+
+using namespace rollguard::http;
+
+struct Routes {
+  Routes() {
+    auto answer = [](const Request& request) {
+      if (request.matches.size() != 2) std::abort();
+      for (const std::string& match : request.matches) {
+        if (match.empty() || match.find('/') != std::string::npos) std::abort();
+      }
+      Response response;
+      response.headers = {{"x-q", request.Param("q").empty() ? "0" : "1"}};
+      response.body = request.matches[0] + request.Param("q") + request.body;
+      return response;
+    };
+    for (const char* method : {"GET", "POST", "PUT", "DELETE"})
+      router.Add(method, "/v1/{namespace}/items/{name}", answer);
+  }
+  Router router;
+};
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace rollguard::http;
@@ -31,5 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (name == "transfer-encoding") std::abort();
   }
   if (hosts > 1) std::abort();
+  static const Routes routes;
+  Request request = head.request;
+  request.body = bytes.substr(end, head.content_length);
+  const Rendered rendered = routes.router.Render(std::move(request), head.keep_alive);
+  if (!rendered.bytes.starts_with("HTTP/1.1 ")) std::abort();
   return 0;
 }

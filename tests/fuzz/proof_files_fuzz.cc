@@ -6,8 +6,10 @@
 #include "agent/analysis/play.h"
 #include "agent/proof/import.h"
 #include "agent/proof/past_release.h"
+#include "agent/proof/prom_rules.h"
 #include "agent/proof/rule_test_file.h"
 #include "agent/proof/scenario.h"
+#include "agent/proof/series_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace rollguard;
@@ -16,6 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)proof::ParseRuleTestFile("f", text, problems);
   (void)proof::ParseScenario("f", text, problems);
   (void)proof::ParseReleases("f", text, problems);
+  (void)proof::LoadSeriesFile("f", text, FromUnixMillis(1'767'225'600'000), problems);
+  proof::TestedRules rules;
+  proof::LoadRuleFile("f", text, rules, problems);
   for (const Json& document : proof::Import("f", text, problems).documents) (void)document.Dump();
   for (const auto& problem : problems.Sorted()) (void)Render(problem, text);
   (void)analysis::ParseScript(text);

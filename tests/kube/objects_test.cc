@@ -86,6 +86,16 @@ TEST_CASE("a lease without a version is created, one with a version replaced") {
   CHECK(result->error().code == ErrorCode::kConflict);
 }
 
+TEST_CASE("a lease of any length is read within what a lease can last") {
+  for (const auto& [written, read] : std::vector<std::pair<int64_t, int64_t>>{
+           {15, 15}, {0, 0}, {-1, 0}, {INT32_MAX, INT32_MAX}, {INT64_MAX, INT32_MAX}}) {
+    CAPTURE(written);
+    Json lease = FormatLease(Held("pod-a", "8"));
+    lease["spec"].Set("leaseDurationSeconds", written);
+    CHECK(ParseLease(lease).duration == std::chrono::seconds(read));
+  }
+}
+
 TEST_CASE("a lease is taken away only in the version that is known") {
   FakeCluster cluster;
   std::optional<Status> result;

@@ -102,6 +102,25 @@ TEST_CASE("a Canary becomes a guard and rules", "[proof][import]") {
         "28 spec.analysis.webhooks[1]\n35 spec.service\n");
 }
 
+TEST_CASE("a Canary whose steps are larger than any share has one") {
+  Diagnostics problems;
+  const std::string canary =
+      "apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {name: c, namespace: n}\n"
+      "spec:\n  targetRef: {apiVersion: apps/v1, kind: Deployment, name: c}\n"
+      "  service: {port: 80}\n  analysis: {interval: 1m, maxWeight: 100, stepWeight: ";
+  const std::pair<const char*, size_t> rows[] = {
+      {"50", 2}, {"100", 1}, {"101", 1}, {"9223372036854775807", 1}};
+  for (const auto& [step, shares] : rows) {
+    CAPTURE(step);
+    size_t found = 0;
+    for (const Json& document : Import("c.yaml", canary + step + "}\n", problems).documents) {
+      for (const Json& s : document.At("spec", "strategy", "canary", "steps").items())
+        found += s.Find("setWeight") != nullptr ? 1 : 0;
+    }
+    CHECK(found == shares);
+  }
+}
+
 TEST_CASE("nothing of a manifest goes unsaid, and a list is opened", "[proof][import]") {
   Diagnostics diagnostics;
   const Imported imported = Import("x", R"(

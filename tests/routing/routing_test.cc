@@ -449,5 +449,42 @@ TEST_CASE("routers: what cannot be done is said with the object and the remedy")
             "(percent: 100)"});
 }
 
+TEST_CASE("routers: weights that no router would take are read as a share all the same") {
+  for (const Case& c : Cases()) {
+    if (!c.shares) continue;
+    CAPTURE(c.name);
+    Shelf shelf;
+    shelf.Put(*ParseJson(kService));
+    for (const std::string& object : c.objects) shelf.Put(*ParseJson(object));
+    const std::vector<spec::Routing> routing = {{c.settings, {}}};
+    std::string text;
+    Settle(shelf, text, [&](const View& view) {
+      return PlanSplit(routing, TestTracks(), Split{25, {}, {}}, view);
+    });
+    for (const char* weight :
+         {"9223372036854775807", "-9223372036854775808", "4611686018427387904"}) {
+      // Written over our 25 of 100, 15 of 60 and 250 of 1,000.
+      std::map<ObjectId, Json> altered;
+      const View view = [&](const ObjectId& id) -> const Json* {
+        const Json* object = shelf.view()(id);
+        if (object == nullptr) return nullptr;
+        std::string json = object->Dump();
+        for (const char* ours : {"\"weight\":25", "\"weight\":15", "\\\"Weight\\\":25",
+                                 "canary-weight\":\"25", "\"w\":\"250"}) {
+          const std::string_view key(ours);
+          const size_t digits = key.find_last_not_of("0123456789") + 1;
+          json = ReplaceAll(json, key, StrCat(key.substr(0, digits), weight));
+        }
+        return &(altered[id] = *ParseJson(json));
+      };
+      const Reading reading = Read(routing, TestTracks(), view);
+      CHECK(reading.candidate >= 0);
+      CHECK(reading.candidate <= 100);
+      CHECK(reading.candidate != 25);  // else nothing was written over
+      CHECK(PlanSplit(routing, TestTracks(), Split{50, {}, {}}, view).ok());
+    }
+  }
+}
+
 }  // namespace
 }  // namespace rollguard::routing

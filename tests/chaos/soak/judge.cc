@@ -87,21 +87,20 @@ void Print(const Sample& s) {
   std::fflush(stdout);
 }
 
-std::vector<std::string> Judge(std::span<const Sample> samples, Duration warm_up) {
+std::vector<std::string> Judge(std::span<const Sample> samples) {
   std::vector<std::string> wrong;
   size_t largest = 0;
   for (const Sample& s : samples) largest = std::max(largest, s.largest_status);
   std::printf("largest status %zu bytes of at most %zu\n", largest, kMaxStatus);
   if (largest > kMaxStatus) wrong.emplace_back("a status is too large");
 
-  const auto first = std::find_if(samples.begin(), samples.end(),
-                                  [&](const Sample& s) { return s.hour >= HoursOf(warm_up); });
+  const auto first =
+      std::find_if(samples.begin(), samples.end(), [](const Sample& s) { return s.settled; });
   const std::span<const Sample> judged(first, samples.end());
   if (judged.size() < kFewestSamples) {
     std::printf(
-        "too short to judge growth: %zu samples after %.2f virtual hours are needed, "
-        "there are %zu\n",
-        kFewestSamples, HoursOf(warm_up), judged.size());
+        "too short to judge growth: %zu samples after the warm-up are needed, there are %zu\n",
+        kFewestSamples, judged.size());
     return wrong;
   }
   std::printf("judged: %zu samples, from %.2f h to %.2f h, %" PRIu64 " releases\n", judged.size(),

@@ -25,6 +25,7 @@ struct Sample {
   double status_kib = 0;  // the mean of all guards' that were written since the last sample
   size_t largest_status = 0;
   uint64_t releases = 0;
+  bool settled = false;  // the warm-up is over; so are all samples after it
 };
 
 double HoursOf(Duration duration);
@@ -34,8 +35,8 @@ double RssMib();
 double FolderMib(const std::string& folder);
 
 void Print(const Sample& sample);
-// Prints each value's slope beside its limit, and returns what is wrong. Samples before `warm_up`
-// are left out; with too few it says how long a run must be.
-std::vector<std::string> Judge(std::span<const Sample> samples, Duration warm_up);
+// Prints each value's slope beside its limit, and returns what is wrong. Samples of the warm-up are
+// left out; with too few others it says so.
+std::vector<std::string> Judge(std::span<const Sample> samples);
 
 }  // namespace rollguard::soak
