@@ -28,15 +28,6 @@ std::string NameOfReplica(const std::string& identity) {
   return name;
 }
 
-// Nobody's until somebody writes otherwise.
-kube::Lease Empty(const std::string& ns, std::string name, const char* about) {
-  kube::Lease lease;
-  lease.ns = ns;
-  lease.name = std::move(name);
-  lease.about = about;
-  return lease;
-}
-
 }  // namespace
 
 ShardKeeper::ShardKeeper(ShardKeeperPorts ports, ShardKeeperOptions options)
@@ -48,10 +39,10 @@ ShardKeeper::ShardKeeper(ShardKeeperPorts ports, ShardKeeperOptions options)
                                     ports_.clock->Now().time_since_epoch().count())));
   for (int shard = 0; shard < options_.count; ++shard) {
     shards_.emplace_back();
-    shards_.back().lease = Empty(options_.ns, NameOf(shard), "shard");
+    shards_.back().lease = FreeLease(options_.ns, NameOf(shard), "shard");
   }
   replicas_[options_.identity].lease =
-      Empty(options_.ns, StrCat(kReplicaPrefix, options_.identity), "replica");
+      FreeLease(options_.ns, StrCat(kReplicaPrefix, options_.identity), "replica");
   mine_.resize(shards_.size());
 }
 
@@ -90,16 +81,16 @@ void ShardKeeper::Stop(std::function<void()> done) {
 
 void ShardKeeper::Relist() {
   if (!informer_) return;
-  for (Held& held : shards_) held.may_be_older = true;
+  for (HeldLease& held : shards_) held.may_be_older = true;
   for (auto& [identity, held] : replicas_) held.may_be_older = true;
   informer_->Relist();
 }
 
-ShardKeeper::Held* ShardKeeper::Find(const kube::Lease& lease) {
+HeldLease* ShardKeeper::Find(const kube::Lease& lease) {
   std::string_view name = lease.name;
   if (name.starts_with(kReplicaPrefix)) {
-    Held& held = replicas_[std::string(name.substr(kReplicaPrefix.size()))];
-    if (held.lease.name.empty()) held.lease = Empty(options_.ns, lease.name, "replica");
+    HeldLease& held = replicas_[std::string(name.substr(kReplicaPrefix.size()))];
+    if (held.lease.name.empty()) held.lease = FreeLease(options_.ns, lease.name, "replica");
     return &held;
   }
   if (!name.starts_with(kShardPrefix)) return nullptr;
@@ -110,49 +101,31 @@ ShardKeeper::Held* ShardKeeper::Find(const kube::Lease& lease) {
 }
 
 void ShardKeeper::OnLease(const kube::Lease& lease) {
-  Held* held = Find(lease);
+  HeldLease* held = Find(lease);
   if (held == nullptr) return;
-  const std::string& known = held->lease.resource_version;
-  const bool late = !known.empty() && IsAsNew(known, lease.resource_version);
-  if (late && !std::exchange(held->may_be_older, false)) return;
-  Saw(*held, lease);
+  if (!held->IsNews(lease.resource_version)) return;
+  held->Saw(lease, holder_, ports_.clock->Monotonic());
   if (synced_) TickAt(ports_.clock->Monotonic());
 }
 
 void ShardKeeper::OnLeaseGone(const kube::Lease& lease) {
-  Held* held = Find(lease);
+  HeldLease* held = Find(lease);
   if (held == nullptr || !IsAsNew(lease.resource_version, held->lease.resource_version)) return;
-  Saw(*held, Empty(options_.ns, lease.name, held->lease.about.c_str()));
+  held->Saw(FreeLease(options_.ns, lease.name, held->lease.about), holder_,
+            ports_.clock->Monotonic());
   if (synced_) TickAt(ports_.clock->Monotonic());
 }
 
-void ShardKeeper::Saw(Held& held, kube::Lease lease) {
-  held.lease = std::move(lease);
-  held.changed = ports_.clock->Monotonic();
-  if (held.lease.holder == holder_) return;
-  held.until.reset();
-  held.leaving = false;
-}
-
-bool ShardKeeper::RanOut(const Held& held, Mono now) const {
-  return held.lease.holder.empty() || now >= held.changed + Mono(held.lease.duration);
-}
-
-bool ShardKeeper::CountsDifferently(const Held& held, Mono now) const {
-  return held.lease.holder != holder_ && !RanOut(held, now) && held.lease.shards > 0 &&
-         held.lease.shards != options_.count;
-}
-
 void ShardKeeper::Dispute(ShardView& view, Mono now) {
-  const Held* other = nullptr;
-  for (const Held& held : shards_) {
-    if (other == nullptr && CountsDifferently(held, now)) other = &held;
+  const HeldLease* other = nullptr;
+  for (const HeldLease& held : shards_) {
+    if (other == nullptr && held.CountsDifferently(holder_, options_.count, now)) other = &held;
   }
   for (const auto& [shard, held] : beyond_) {
-    if (other == nullptr && CountsDifferently(held, now)) other = &held;
+    if (other == nullptr && held.CountsDifferently(holder_, options_.count, now)) other = &held;
   }
   view.disputed = other != nullptr;
-  view.overruled = CountsDifferently(shards_[0], now);
+  view.overruled = shards_[0].CountsDifferently(holder_, options_.count, now);
   std::string dispute;
   if (other != nullptr) {
     dispute = StrCat("replica ", other->lease.holder.substr(0, other->lease.holder.rfind('_')),
@@ -174,15 +147,16 @@ void ShardKeeper::Tick() {
   view.self = options_.identity;
   view.stopping = stopping_;
   for (const auto& [identity, held] : replicas_) {
-    const bool alive = identity == options_.identity ? Ours(held, now) : !RanOut(held, now);
-    if (alive && !CountsDifferently(held, now)) view.replicas.push_back(identity);
+    const bool alive = identity == options_.identity ? held.Ours(now) : !held.RanOut(now);
+    if (alive && !held.CountsDifferently(holder_, options_.count, now))
+      view.replicas.push_back(identity);
   }
   Dispute(view, now);
-  for (const Held& held : shards_) {
+  for (const HeldLease& held : shards_) {
     const bool self = held.lease.holder == holder_;
-    view.shards.push_back(self                ? Holder::kSelf
-                          : RanOut(held, now) ? Holder::kNobody
-                                              : Holder::kOther);
+    view.shards.push_back(self               ? Holder::kSelf
+                          : held.RanOut(now) ? Holder::kNobody
+                                             : Holder::kOther);
   }
   const auto moves = PlanShards(view);
   for (size_t shard = 0; shard < moves.size(); ++shard)
@@ -196,10 +170,10 @@ void ShardKeeper::Tick() {
 }
 
 bool ShardKeeper::Gone() const {
-  const bool holds = std::any_of(shards_.begin(), shards_.end(), [this](const Held& held) {
+  const bool holds = std::any_of(shards_.begin(), shards_.end(), [this](const HeldLease& held) {
     return held.in_flight || held.lease.holder == holder_;
   });
-  const Held& me = replicas_.at(options_.identity);
+  const HeldLease& me = replicas_.at(options_.identity);
   return !holds && !me.in_flight && me.lease.holder != holder_;
 }
 
@@ -219,35 +193,28 @@ void ShardKeeper::TickAt(Mono when) {
 }
 
 // The next time at which something is due by itself; news of leases come sooner.
-ShardKeeper::Mono ShardKeeper::NextTick(Mono now) const {
+Mono ShardKeeper::NextTick(Mono now) const {
   Mono next = now + Mono(options_.renew);
   auto at_latest = [&](Mono when) { next = std::min(next, std::max(when, now + Mono(kNow))); };
-  auto consider = [&](const Held& held) {
-    if (held.lease.holder == holder_) {
-      if (held.leaving) at_latest(now + Mono(kAskBusy));
-      if (!held.in_flight) at_latest(held.renew_at);
-      if (held.until && *held.until > now) at_latest(*held.until);
-    } else if (!RanOut(held, now)) {
-      at_latest(held.changed + Mono(held.lease.duration));
-    } else if (!held.in_flight && held.renew_at > now) {
-      at_latest(held.renew_at);
-    }
+  auto consider = [&](const HeldLease& held) {
+    if (held.lease.holder == holder_ && held.leaving) at_latest(now + Mono(kAskBusy));
+    held.ForEachDue(holder_, now, at_latest);
   };
-  for (const Held& held : shards_) consider(held);
+  for (const HeldLease& held : shards_) consider(held);
   for (const auto& [shard, held] : beyond_) consider(held);
   for (const auto& [identity, held] : replicas_) consider(held);
   return next;
 }
 
 void ShardKeeper::SayAlive(Mono now) {
-  Held& me = replicas_.at(options_.identity);
+  HeldLease& me = replicas_.at(options_.identity);
   if (me.in_flight) return;
   if (stopping_) {  // at once: others take only what is not ours to have
     if (me.lease.holder == holder_) Leave(me);
     return;
   }
   if (now < me.renew_at) return;
-  if (me.lease.holder != holder_ && !RanOut(me, now)) {
+  if (me.lease.holder != holder_ && !me.RanOut(now)) {
     trouble_ = StrCat("another process calls itself ", Quote(options_.identity),
                       ": give each replica an identity of its own");
     return;
@@ -255,7 +222,7 @@ void ShardKeeper::SayAlive(Mono now) {
   Write(me, holder_);
 }
 
-void ShardKeeper::Leave(Held& held) {
+void ShardKeeper::Leave(HeldLease& held) {
   held.in_flight = true;
   held.until.reset();
   kube::DeleteLease(*ports_.cluster, held.lease,
@@ -270,7 +237,7 @@ void ShardKeeper::Leave(Held& held) {
 }
 
 void ShardKeeper::Move(int shard, ShardMove move, Mono now) {
-  Held& held = shards_[static_cast<size_t>(shard)];
+  HeldLease& held = shards_[static_cast<size_t>(shard)];
   switch (move) {
     case ShardMove::kNone: break;
     case ShardMove::kClaim:
@@ -289,18 +256,9 @@ void ShardKeeper::Move(int shard, ShardMove move, Mono now) {
 }
 
 // Claims, renews or (without a holder) gives back.
-void ShardKeeper::Write(Held& held, std::string holder) {
-  kube::Lease lease = held.lease;
-  const Time now = ports_.clock->Now();
-  if (lease.holder != holder && !holder.empty()) {
-    lease.acquired = now;
-    if (!lease.resource_version.empty()) ++lease.transitions;
-  }
-  if (held.outgrow >= lease.transitions) lease.transitions = held.outgrow + 1;
-  lease.duration = holder.empty() ? Duration(std::chrono::seconds(1)) : options_.lease;
-  lease.renewed = now;
-  lease.shards = options_.count;
-  lease.holder = std::move(holder);
+void ShardKeeper::Write(HeldLease& held, std::string holder) {
+  const kube::Lease lease =
+      held.Next(std::move(holder), ports_.clock->Now(), options_.lease, options_.count);
   if (lease.holder.empty()) held.until.reset();
   held.in_flight = true;
   const Mono sent = ports_.clock->Monotonic();
@@ -312,14 +270,14 @@ void ShardKeeper::Write(Held& held, std::string holder) {
       });
 }
 
-void ShardKeeper::Wrote(Held& held, Mono sent, Expected<kube::Lease> written) {
+void ShardKeeper::Wrote(HeldLease& held, Mono sent, Expected<kube::Lease> written) {
   held.in_flight = false;
   if (!written) {
     Refused(held, written.error());
     return;
   }
   trouble_.clear();
-  Saw(held, std::move(*written));
+  held.Saw(std::move(*written), holder_, ports_.clock->Monotonic());
   if (held.lease.holder == holder_) {
     held.until = sent + Mono(options_.lease) * 4 / 5;
     held.outgrow = -1;
@@ -328,7 +286,7 @@ void ShardKeeper::Wrote(Held& held, Mono sent, Expected<kube::Lease> written) {
 }
 
 // What another wrote first, or what went back in time, is read as it is now.
-void ShardKeeper::Refused(Held& held, const Error& error) {
+void ShardKeeper::Refused(HeldLease& held, const Error& error) {
   const Mono retry = Mono(options_.renew) / 4;
   held.renew_at = ports_.clock->Monotonic() + retry;
   const bool moved = error.code == ErrorCode::kConflict ||
@@ -344,9 +302,10 @@ void ShardKeeper::Refused(Held& held, const Error& error) {
                     if (alive.expired()) return;
                     held.in_flight = false;
                     if (now) {
-                      Saw(held, std::move(*now));
+                      held.Saw(std::move(*now), holder_, ports_.clock->Monotonic());
                     } else if (now.error().code == ErrorCode::kNotFound) {
-                      Saw(held, Empty(options_.ns, held.lease.name, held.lease.about.c_str()));
+                      held.Saw(FreeLease(options_.ns, held.lease.name, held.lease.about), holder_,
+                               ports_.clock->Monotonic());
                     } else {
                       trouble_ = now.error().message;
                     }
@@ -358,13 +317,13 @@ void ShardKeeper::Refused(Held& held, const Error& error) {
 void ShardKeeper::Settle(Mono now) {
   std::vector<bool> mine(shards_.size());
   for (size_t shard = 0; shard < mine.size(); ++shard)
-    mine[shard] = Ours(shards_[shard], now) && !shards_[shard].leaving;
+    mine[shard] = shards_[shard].Ours(now) && !shards_[shard].leaving;
   if (mine == mine_) return;
   mine_ = std::move(mine);
   hooks_.changed();
 }
 
-const ShardKeeper::Held& ShardKeeper::Of(const std::string& guard) const {
+const HeldLease& ShardKeeper::Of(const std::string& guard) const {
   return shards_[static_cast<size_t>(ShardOf(guard, options_.count))];
 }
 
@@ -373,7 +332,7 @@ bool ShardKeeper::Mine(const std::string& guard) const {
 }
 
 bool ShardKeeper::MayWrite(const std::string& guard) const {
-  return Ours(Of(guard), ports_.clock->Monotonic());
+  return Of(guard).Ours(ports_.clock->Monotonic());
 }
 
 Epoch ShardKeeper::EpochOf(const std::string& guard) const {
@@ -382,7 +341,7 @@ Epoch ShardKeeper::EpochOf(const std::string& guard) const {
 }
 
 void ShardKeeper::Outgrow(const std::string& guard, int64_t number) {
-  Held& held = shards_[static_cast<size_t>(ShardOf(guard, options_.count))];
+  HeldLease& held = shards_[static_cast<size_t>(ShardOf(guard, options_.count))];
   if (held.outgrow >= number) return;
   held.outgrow = number;
   held.renew_at = Mono(0);
@@ -392,12 +351,12 @@ void ShardKeeper::Outgrow(const std::string& guard, int64_t number) {
 std::vector<ShardStanding> ShardKeeper::Standings() const {
   const Mono now = ports_.clock->Monotonic();
   std::vector<ShardStanding> all;
-  for (const Held& held : shards_) {
-    std::string holder = RanOut(held, now) ? "" : held.lease.holder;
+  for (const HeldLease& held : shards_) {
+    std::string holder = held.RanOut(now) ? "" : held.lease.holder;
     // Without what tells processes of one name apart.
     holder = holder.substr(0, holder.rfind('_'));
     all.push_back(
-        {static_cast<int>(all.size()), Ours(held, now), std::move(holder), held.lease.transitions});
+        {static_cast<int>(all.size()), held.Ours(now), std::move(holder), held.lease.transitions});
   }
   return all;
 }
@@ -407,7 +366,7 @@ std::vector<std::string> ShardKeeper::Replicas() const {
   std::vector<std::string> alive;
   for (const auto& [identity, held] : replicas_) {
     const bool self = identity == options_.identity;
-    if (self ? Ours(held, now) : !RanOut(held, now)) alive.push_back(identity);
+    if (self ? held.Ours(now) : !held.RanOut(now)) alive.push_back(identity);
   }
   return alive;
 }

@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/app/held_lease.h"
 #include "agent/app/ownership.h"
 #include "agent/app/shards.h"
 #include "agent/kube/informer.h"
@@ -90,49 +91,32 @@ class ShardKeeper : public Ownership {
   const std::string& trouble() const { return dispute_.empty() ? trouble_ : dispute_; }
 
  private:
-  using Mono = std::chrono::nanoseconds;
-  // A lease as last seen, ours or another's.
-  struct Held {
-    kube::Lease lease;
-    Mono changed{0};            // when it was last seen to change
-    std::optional<Mono> until;  // ours until then
-    bool in_flight = false;
-    bool leaving = false;  // being given up
-    bool may_be_older = false;
-    Mono renew_at{0};
-    int64_t outgrow = -1;  // an epoch ours must be later than
-  };
-
   void OnLease(const kube::Lease& lease);
   void OnLeaseGone(const kube::Lease& lease);
-  Held* Find(const kube::Lease& lease);
-  void Saw(Held& held, kube::Lease lease);
+  HeldLease* Find(const kube::Lease& lease);
   void Tick();
   void TickAt(Mono when);
   void SayAlive(Mono now);
   void Move(int shard, ShardMove move, Mono now);
-  void Write(Held& held, std::string holder);
-  void Wrote(Held& held, Mono sent, Expected<kube::Lease> written);
-  void Refused(Held& held, const Error& error);
-  void Leave(Held& held);
+  void Write(HeldLease& held, std::string holder);
+  void Wrote(HeldLease& held, Mono sent, Expected<kube::Lease> written);
+  void Refused(HeldLease& held, const Error& error);
+  void Leave(HeldLease& held);
   bool Gone() const;
   void Settle(Mono now);
   Mono NextTick(Mono now) const;
-  bool Ours(const Held& held, Mono now) const { return held.until && now < *held.until; }
-  bool RanOut(const Held& held, Mono now) const;
-  bool CountsDifferently(const Held& held, Mono now) const;
   void Dispute(ShardView& view, Mono now);
-  const Held& Of(const std::string& guard) const;
+  const HeldLease& Of(const std::string& guard) const;
   std::string NameOf(int shard) const;
 
   ShardKeeperPorts ports_;
   ShardKeeperOptions options_;
   std::string holder_;  // the identity and what tells this process from an earlier one
   Hooks hooks_;
-  std::vector<Held> shards_;
-  std::map<int64_t, Held> beyond_;        // shards there are only by another count
-  std::map<std::string, Held> replicas_;  // by identity
-  std::vector<bool> mine_;                // as last told
+  std::vector<HeldLease> shards_;
+  std::map<int64_t, HeldLease> beyond_;        // shards there are only by another count
+  std::map<std::string, HeldLease> replicas_;  // by identity
+  std::vector<bool> mine_;                     // as last told
   std::unique_ptr<kube::Informer> informer_;
   std::string trouble_;
   std::string dispute_;  // who counts the shards differently; empty: nobody
