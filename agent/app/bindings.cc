@@ -8,9 +8,13 @@
 namespace rollguard::app {
 
 Expected<std::string> BindQuery(const std::string& query, const promql::Bindings& values) {
-  promql::ParseResult parsed = promql::Parse(query, {.variables = true});
+  return BindQuery(promql::Parse(query, {.variables = true}), query, values);
+}
+
+Expected<std::string> BindQuery(const promql::ParseResult& parsed, std::string_view text,
+                                const promql::Bindings& values) {
   if (!parsed.ok()) return Error(ErrorCode::kInvalid, promql::ToString(parsed.errors[0]));
-  promql::ParseResult bound = promql::Bind(parsed.query, query, values);
+  promql::ParseResult bound = promql::Bind(parsed.query, text, values);
   if (!bound.ok()) return Error(ErrorCode::kInvalid, promql::ToString(bound.errors[0]));
   return promql::Print(bound.query);
 }

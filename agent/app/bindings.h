@@ -13,6 +13,9 @@ namespace rollguard::app {
 // The query with every variable replaced, as text that asks the same on every server. The error
 // names the first problem and where it stands in the query.
 Expected<std::string> BindQuery(const std::string& query, const promql::Bindings& values);
+// The same of a query that was parsed from `text` with its variables.
+Expected<std::string> BindQuery(const promql::ParseResult& parsed, std::string_view text,
+                                const promql::Bindings& values);
 
 // $namespace, $workload, $service, $guard, $revision and the guard's own variables. The revision is
 // the candidate's while there is a release, else stable's.

@@ -81,6 +81,7 @@ void Controller::Quiesce(std::function<void()> done) {
 
 void Controller::SetLibrary(spec::Library library) {
   library_ = std::move(library);
+  ++library_version_;
   for (auto& [id, slot] : slots_) {
     slot->parsed_generation = -1;
     Parse(*slot, slot->object);

@@ -76,6 +76,8 @@ class Controller {
   // What guards refer to: rule groups, templates, policies, strategies. Guards are resolved anew.
   void SetLibrary(spec::Library library);
   const spec::Library& library() const { return library_; }
+  // Another number for each library that was set; 0: none was.
+  uint64_t library_version() const { return library_version_; }
 
   // Ids of the newest decision that a history knows of each guard. Before Start.
   void Remember(std::map<std::string, std::string> newest) { newest_ = std::move(newest); }
@@ -186,6 +188,7 @@ class Controller {
   Mirror mirror_;
   ActionRunner runner_;
   spec::Library library_;
+  uint64_t library_version_ = 0;
   release::RevisionCache revisions_;
   PeerIndex peers_;
   std::map<std::string, SlotPtr> slots_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Due times lie on the grid of the interval (multiples since the epoch), the same for all guards: a
-// tick then asks everything that is due in one round per source.
+// tick then asks everything that is due in one round per source. Thousands of rules are asked in a
+// tick: a group is kept and its queries are parsed once for all releases, and a rule is bound again
+// only when the names of the pods have changed.
 #include "agent/app/rule_sensor.h"
 
 #include <algorithm>
@@ -70,27 +72,42 @@ Expected<analysis::Answer> ToAnswer(const Expected<MetricAnswer>& answer) {
 
 }  // namespace
 
+struct RuleSensor::Group {
+  struct Parsed {
+    std::string text;
+    promql::ParseResult query;
+  };
+  spec::RuleGroup group;
+  std::vector<std::vector<Parsed>> queries;  // of each rule: its query, or one or two to compare
+  double weights = 0;                        // of its comparisons
+};
+
 struct RuleSensor::Track {
-  std::string group;
-  spec::Rule rule;
+  std::shared_ptr<const Group> group;
+  size_t index = 0;  // of the rule within it
   Duration interval{0};
   Time due{};
   double alpha = 0;
-  promql::Bindings vars;
+  uint64_t bound_for = 0;  // the watch's pods_version that what follows was bound for
+  std::string error;       // it could not be bound
   // Expression rules.
   analysis::RulePlan plan;
   analysis::RuleState state;
-  std::string error;  // the query could not be bound
   // Comparisons.
-  std::optional<analysis::CompareState> compare;
+  std::unique_ptr<analysis::CompareState> compare;
+  std::vector<std::string> asks;  // the candidate's, then stable's
   bool in_flight = false;
+
+  const spec::Rule& rule() const { return group->group.rules[index]; }
 };
 
 struct RuleSensor::Watch {
   std::string guard;
   std::string release;
   spec::NoData no_data = spec::NoData::kHold;
+  promql::Bindings vars;
   std::string candidate_pods, stable_pods;
+  uint64_t pods_version = 1;
   bool leaving = false;  // the candidate goes: soon there is nothing to be asked about it
   std::vector<Track> tracks;
 };
@@ -115,39 +132,56 @@ std::string RuleSensor::PodsOf(const GuardView& view, bool candidate) const {
   return PodPattern(view.guard, view.observation, candidate ? release.candidate : release.stable);
 }
 
+const std::vector<std::shared_ptr<const RuleSensor::Group>>& RuleSensor::Groups() {
+  if (groups_of_ == controller_->library_version()) return groups_;
+  groups_of_ = controller_->library_version();
+  groups_.clear();
+  for (const spec::RuleGroup& loaded : controller_->library().groups) {
+    auto group = std::make_shared<Group>();
+    group->group = loaded;
+    for (const spec::Rule& rule : loaded.rules) {
+      std::vector<std::string> texts;
+      if (const auto* compare = std::get_if<spec::Compare>(&rule.what)) {
+        group->weights += compare->weight;
+        analysis::CompareQueries queries = analysis::QueriesOf(*compare);
+        texts.push_back(std::move(queries.first));
+        if (!queries.second.empty()) texts.push_back(std::move(queries.second));
+      } else {
+        texts.push_back(std::get<spec::Query>(rule.what).text);
+      }
+      std::vector<Group::Parsed>& parsed = group->queries.emplace_back();
+      for (std::string& text : texts) {
+        promql::ParseResult query = promql::Parse(text, {.variables = true});
+        parsed.push_back({std::move(text), std::move(query)});
+      }
+    }
+    groups_.push_back(std::move(group));
+  }
+  return groups_;
+}
+
 void RuleSensor::Begin(const GuardView& view, Watch& watch) {
   watch.release = view.state.release->id;
   watch.no_data = view.guard.no_data;
-  watch.tracks.clear();
-  promql::Bindings vars = GuardBindings(view.guard, view.state);
-  for (const spec::RuleGroup& group : controller_->library().groups) {
-    if (!Selected(view.guard, group)) continue;
-    double weights = 0;
-    for (const spec::Rule& rule : group.rules) {
-      if (rule.compares()) weights += std::get<spec::Compare>(rule.what).weight;
-    }
-    for (const spec::Rule& rule : group.rules) {
-      Track track{.group = group.name,
-                  .rule = rule,
-                  .interval = group.interval,
-                  .due = {},
-                  .alpha = 0,
-                  .vars = vars,
-                  .plan = {},
-                  .state = {},
-                  .error = {},
-                  .compare = {},
-                  .in_flight = false};
-      for (const auto& [name, value] : group.vars) track.vars.try_emplace(name, Text(value));
-      if (const auto* compare = std::get_if<spec::Compare>(&rule.what)) {
+  watch.vars = GuardBindings(view.guard, view.state);
+  for (const auto& group : Groups()) {
+    if (!Selected(view.guard, group->group)) continue;
+    for (size_t i = 0; i < group->group.rules.size(); ++i) {
+      Track& track = watch.tracks.emplace_back();
+      track.group = group;
+      track.index = i;
+      track.interval = group->group.interval;
+      if (const auto* compare = std::get_if<spec::Compare>(&track.rule().what)) {
         track.interval = compare->window;
-        track.alpha = weights > 0 ? group.alpha * compare->weight / weights : group.alpha;
-        track.compare = analysis::StartCompare(*compare);
+        track.alpha = group->weights > 0 ? group->group.alpha * compare->weight / group->weights
+                                         : group->group.alpha;
+        track.compare = std::make_unique<analysis::CompareState>(analysis::StartCompare(*compare));
       }
       track.due = NextOnGrid(clock_.Now(), track.interval);
-      watch.tracks.push_back(std::move(track));
+      Arm(track.due);
     }
   }
+  watch.tracks.shrink_to_fit();
 }
 
 void RuleSensor::Follow(const GuardView& view) {
@@ -163,25 +197,23 @@ void RuleSensor::Follow(const GuardView& view) {
     Begin(view, *watch);
   }
   // While a pod's ReplicaSet is on its way out its name may be gone: what was known stands.
-  if (std::string pods = PodsOf(view, true); !pods.empty()) watch->candidate_pods = pods;
-  if (std::string pods = PodsOf(view, false); !pods.empty()) watch->stable_pods = pods;
+  for (bool candidate : {true, false}) {
+    std::string& known = candidate ? watch->candidate_pods : watch->stable_pods;
+    std::string pods = PodsOf(view, candidate);
+    if (pods.empty() || pods == known) continue;
+    known = std::move(pods);
+    ++watch->pods_version;
+  }
   watch->leaving = view.state.phase == Phase::kRollingBack || view.state.phase == Phase::kVerifying;
-  Arm();
 }
 
 void RuleSensor::Forget(const std::string& guard) { watches_.erase(guard); }
 
-void RuleSensor::Arm() {
-  std::optional<Time> next;
-  for (const auto& [id, watch] : watches_) {
-    for (const Track& track : watch->tracks) {
-      if (!next || track.due < *next) next = track.due;
-    }
-  }
-  if (!next || (timer_ != 0 && timer_at_ && *timer_at_ <= *next)) return;
+void RuleSensor::Arm(Time next) {
+  if (timer_ != 0 && timer_at_ && *timer_at_ <= next) return;
   if (timer_ != 0) timers_.CancelTimer(timer_);
   timer_at_ = next;
-  timer_ = timers_.After(std::max(Duration(0), *next - clock_.Now()), [this] {
+  timer_ = timers_.After(std::max(Duration(0), next - clock_.Now()), [this] {
     timer_ = 0;
     Tick();
   });
@@ -189,21 +221,46 @@ void RuleSensor::Arm() {
 
 void RuleSensor::Tick() {
   Time now = clock_.Now();
+  std::optional<Time> next;
   for (const auto& [id, watch] : watches_) {
     for (size_t i = 0; i < watch->tracks.size(); ++i) {
       Track& track = watch->tracks[i];
-      if (track.due > now) continue;
-      Time at = track.due;
-      track.due = NextOnGrid(now, track.interval);
-      if (track.in_flight || watch->candidate_pods.empty()) continue;
-      if (now - at > track.interval) at = now;
-      track.compare ? AskCompare(watch, i, at) : AskRule(watch, i, at);
+      const Time at = track.due;
+      if (at <= now) track.due = NextOnGrid(now, track.interval);
+      if (!next || track.due < *next) next = track.due;
+      if (at > now || track.in_flight || watch->candidate_pods.empty()) continue;
+      const Time asked = now - at > track.interval ? now : at;
+      track.compare ? AskCompare(watch, i, asked) : AskRule(watch, i, asked);
     }
   }
   auto rounds = std::move(round_);
   round_.clear();
   for (auto& [name, round] : rounds) sources_.Find(name)->Ask(std::move(round));
-  Arm();
+  if (next) Arm(*next);
+}
+
+void RuleSensor::Bind(const Watch& watch, Track& track) const {
+  if (track.bound_for == watch.pods_version) return;
+  track.bound_for = watch.pods_version;
+  track.error.clear();
+  track.asks.clear();
+  promql::Bindings vars = watch.vars;
+  for (const auto& [name, value] : track.group->group.vars) vars.try_emplace(name, Text(value));
+  vars["candidate_pods"] = PodsValue(watch.candidate_pods);
+  vars["stable_pods"] = PodsValue(watch.stable_pods);
+  vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
+  for (const std::string* pods : {&watch.candidate_pods, &watch.stable_pods}) {
+    vars["pods"] = PodsValue(*pods);
+    for (const Group::Parsed& parsed : track.group->queries[track.index]) {
+      auto bound = BindQuery(parsed.query, parsed.text, vars);
+      if (!bound) track.error = bound.error().message;
+      track.asks.push_back(bound ? std::move(*bound) : std::string());
+    }
+    if (!track.compare) break;
+  }
+  if (track.compare || !track.error.empty()) return;
+  track.plan = analysis::PlanRule(track.asks[0]);
+  track.asks = {};
 }
 
 void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, MetricDone done) {
@@ -222,19 +279,14 @@ void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, Metri
 
 void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
   Track& track = watch->tracks[index];
-  promql::Bindings vars = track.vars;
-  vars["candidate_pods"] = vars["pods"] = PodsValue(watch->candidate_pods);
-  vars["stable_pods"] = PodsValue(watch->stable_pods);
-  vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
-  auto bound = BindQuery(std::get<spec::Query>(track.rule.what).text, vars);
-  if (!bound) {
-    OnRule(watch, index, bound.error(), now);
+  Bind(*watch, track);
+  if (!track.error.empty()) {
+    OnRule(watch, index, Error(ErrorCode::kInvalid, track.error), now);
     return;
   }
-  track.plan = analysis::PlanRule(*bound);
   track.in_flight = true;
   AddQuestion(
-      track.rule.source, {.query = track.plan.ask, .at = now},
+      track.rule().source, {.query = track.plan.ask, .at = now},
       [this, weak = std::weak_ptr(watch), index, now](const Expected<MetricAnswer>& answer) {
         if (auto held = weak.lock()) OnRule(held, index, answer, now);
       });
@@ -247,10 +299,13 @@ void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
   analysis::RulePhase before = track.state.phase;
   bool first = !track.state.ever_evaluated;
   // A candidate that is gone has no data, and that is what was wanted.
-  spec::Rule rule = track.rule;
-  if (watch->leaving) rule.no_data = spec::NoData::kPass;
-  track.state =
-      analysis::StepRule(rule, track.plan, watch->no_data, track.state, ToAnswer(answer), at);
+  std::optional<spec::Rule> lenient;
+  if (watch->leaving) {
+    lenient = track.rule();
+    lenient->no_data = spec::NoData::kPass;
+  }
+  track.state = analysis::StepRule(lenient ? *lenient : track.rule(), track.plan, watch->no_data,
+                                   track.state, ToAnswer(answer), at);
   Tell(*watch, track);
   if (first || before != track.state.phase || track.state.phase == analysis::RulePhase::kFiring)
     controller_->Touch(watch->guard);
@@ -259,17 +314,13 @@ void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
 void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
   Track& track = watch->tracks[index];
   if (watch->stable_pods.empty()) return;
-  analysis::CompareQueries queries = analysis::QueriesOf(std::get<spec::Compare>(track.rule.what));
+  Bind(*watch, track);
   auto look = std::make_shared<Look>();
   track.in_flight = true;
-  look->waiting = queries.second.empty() ? 2 : 4;
+  look->waiting = track.asks.size();
+  const size_t each = track.asks.size() / 2;
   for (size_t side = 0; side < 2; ++side) {
-    promql::Bindings vars = track.vars;
-    vars["candidate_pods"] = PodsValue(watch->candidate_pods);
-    vars["stable_pods"] = PodsValue(watch->stable_pods);
-    vars["pods"] = PodsValue(side == 0 ? watch->candidate_pods : watch->stable_pods);
-    vars["window"] = promql::VariableValue::OfDuration(track.interval.count());
-    for (size_t which = 0; which < look->waiting / 2; ++which) {
+    for (size_t which = 0; which < each; ++which) {
       auto done = [this, weak = std::weak_ptr(watch), index, look, side, which,
                    now](Expected<MetricAnswer> answer) {
         if (!answer || answer->suspect)
@@ -281,11 +332,11 @@ void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, T
         auto held = weak.lock();
         if (--look->waiting == 0 && held) OnCompare(held, index, look, now);
       };
-      auto bound = BindQuery(which == 0 ? queries.first : queries.second, vars);
-      if (bound) {
-        AddQuestion(track.rule.source, {.query = *bound, .at = now}, std::move(done));
+      const std::string& ask = track.asks[side * each + which];
+      if (ask.empty()) {
+        done(Error(ErrorCode::kInvalid, track.error));
       } else {
-        done(bound.error());
+        AddQuestion(track.rule().source, {.query = ask, .at = now}, std::move(done));
       }
     }
   }
@@ -295,7 +346,7 @@ void RuleSensor::OnCompare(const std::shared_ptr<Watch>& watch, size_t index,
                            const std::shared_ptr<Look>& look, Time at) {
   Track& track = watch->tracks[index];
   track.in_flight = false;
-  const auto& compare = std::get<spec::Compare>(track.rule.what);
+  const auto& compare = std::get<spec::Compare>(track.rule().what);
   bool before = track.compare->alarmed;
   if (look->error) {
     analysis::StepCompareError(*track.compare, *look->error);
@@ -310,8 +361,8 @@ void RuleSensor::Tell(const Watch& watch, const Track& track) const {
   if (!observer_) return;
   observer_({.guard = watch.guard,
              .release = watch.release,
-             .group = track.group,
-             .rule = &track.rule,
+             .group = track.group->group.name,
+             .rule = &track.rule(),
              .state = track.compare ? nullptr : &track.state,
              .compare = track.compare ? &*track.compare : nullptr,
              .threshold = track.plan.threshold,
@@ -324,7 +375,7 @@ std::vector<RuleReading> RuleSensor::Readings(const std::string& guard) const {
   auto found = watches_.find(guard);
   if (found == watches_.end()) return readings;
   for (const Track& track : found->second->tracks) {
-    readings.push_back({guard, found->second->release, track.group, &track.rule,
+    readings.push_back({guard, found->second->release, track.group->group.name, &track.rule(),
                         track.compare ? nullptr : &track.state,
                         track.compare ? &*track.compare : nullptr, track.plan.threshold,
                         track.plan.ask, track.alpha});
@@ -340,9 +391,9 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
   for (const Track& track : found->second->tracks) {
     release::Signal signal;
     signal.source = release::Signal::Source::kRule;
-    signal.name = track.rule.name;
-    signal.action = track.rule.action;
-    signal.severity = track.rule.severity;
+    signal.name = track.rule().name;
+    signal.action = track.rule().action;
+    signal.severity = track.rule().severity;
     if (track.compare) {
       if (track.compare->message.empty()) continue;  // not looked yet: nothing to say
       // With all traffic on one track there is nothing to compare with, and that is what was
@@ -353,12 +404,12 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
       signal.state = track.compare->alarmed && !gone        ? release::Signal::State::kFiring
                      : track.compare->no_data && !one_sided ? release::Signal::State::kNoData
                                                             : release::Signal::State::kOk;
-      signal.reason = StrCat(track.rule.name, ": ", track.compare->message);
+      signal.reason = StrCat(track.rule().name, ": ", track.compare->message);
       signal.since = track.compare->alarmed_at;
       signal.evidence = analysis::ToJson(*track.compare, track.alpha);
     } else if (track.state.ever_evaluated) {
       signal.state = StateOf(track.state.phase);
-      signal.reason = analysis::Describe(track.rule, track.plan, track.state);
+      signal.reason = analysis::Describe(track.rule(), track.plan, track.state);
       signal.since = track.state.active_since;
       signal.evidence = analysis::ToJson(track.state);
       signal.evidence.Set("query", track.plan.ask);
@@ -367,7 +418,7 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
       continue;  // not asked yet: nothing to say
     }
     observation.signals.push_back(std::move(signal));
-    if (std::string trouble = sources_.Trouble(track.rule.source); !trouble.empty())
+    if (std::string trouble = sources_.Trouble(track.rule().source); !trouble.empty())
       observation.blind = trouble;
   }
 }

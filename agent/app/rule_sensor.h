@@ -58,14 +58,17 @@ class RuleSensor : public Sensor {
   std::vector<RuleReading> Readings(const std::string& guard) const;
 
  private:
+  struct Group;  // one rule group as loaded, its queries parsed
   struct Track;  // one rule of one release
   struct Watch;  // one release
   struct Look;   // one comparison under way
 
+  const std::vector<std::shared_ptr<const Group>>& Groups();
   void Begin(const GuardView& view, Watch& watch);
   std::string PodsOf(const GuardView& view, bool candidate) const;
-  void Arm();
+  void Arm(Time next);
   void Tick();
+  void Bind(const Watch& watch, Track& track) const;
   void AskRule(const std::shared_ptr<Watch>& watch, size_t track, Time now);
   void AskCompare(const std::shared_ptr<Watch>& watch, size_t track, Time now);
   void AddQuestion(const std::string& source, MetricQuery query, MetricDone done);
@@ -81,6 +84,9 @@ class RuleSensor : public Sensor {
   Controller* controller_ = nullptr;
   std::function<void(const RuleReading&)> observer_;
   std::optional<std::pair<std::string, std::string>> given_pods_;
+  // Of the library whose version stands beside them. Releases keep the groups they began with.
+  std::vector<std::shared_ptr<const Group>> groups_;
+  uint64_t groups_of_ = 0;
   std::map<std::string, std::shared_ptr<Watch>> watches_;
   std::map<std::string, MetricsSource::Round> round_;  // by source, while a tick gathers
   TimerId timer_ = 0;
