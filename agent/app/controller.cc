@@ -84,7 +84,7 @@ void Controller::SetLibrary(spec::Library library) {
   ++library_version_;
   for (auto& [id, slot] : slots_) {
     slot->parsed_generation = -1;
-    Parse(*slot, slot->object);
+    Parse(*slot, ObjectOf(*slot));
     Reindex(slot);
     Schedule(slot, kSoon);
   }
@@ -92,7 +92,9 @@ void Controller::SetLibrary(spec::Library library) {
 
 void Controller::OnChanged(const ResourceType& type, const Json& object, bool gone) {
   if (object.is_null()) {  // a kind has been listed: whoever waited for it can look now
-    for (auto& [id, slot] : slots_) Schedule(slot, kSoon);
+    for (auto& [id, slot] : slots_) {
+      if (std::exchange(slot->waits_for_list, false)) Schedule(slot, kSoon);
+    }
     return;
   }
   if (!IsGuardKind(type)) {
@@ -150,16 +152,18 @@ void Controller::OnGuard(const Json& object) {
   if (!slot->busy) {
     // The version that guards our writes and the state they start from are of one object: what
     // another writer, or a write of ours without an answer, left there is read again.
-    if (is_new || !slot->state || !(object.At("status") == slot->status)) {
-      slot->status = object.At("status");
+    if (is_new || !slot->state || !(object.At("status") == StatusOf(*slot))) {
+      KeepStatus(*slot, object.At("status"));
       slot->state.reset();
     }
-    slot->object = object;
+    KeepObject(*slot, object);
     slot->resource_version = version;
   } else {
     // What is looked at next and what is recorded of it speak of the same spec.
-    slot->object.Set("spec", object.At("spec"));
-    slot->object["metadata"].Set("generation", object.At("metadata", "generation"));
+    Json kept = ObjectOf(*slot);
+    kept.Set("spec", object.At("spec"));
+    kept["metadata"].Set("generation", object.At("metadata", "generation"));
+    KeepObject(*slot, kept);
   }
   Parse(*slot, object);
   // Others need to know how far it is: alerts are correlated with every guard.
@@ -222,6 +226,28 @@ void Controller::Parse(Slot& slot, const Json& object) {
   slot.resolved_spec = merged ? yaml::ToJson(resolved->raw).Dump() : std::string();
   resolved->raw = {};  // read; thousands of guards at rest should not keep it
   slot.guard = std::make_shared<const spec::Guard>(std::move(*resolved));
+}
+
+Json Controller::ObjectOf(const Slot& slot) const { return packer_.Unpack(slot.object); }
+
+Json Controller::StatusOf(const Slot& slot) const { return packer_.Unpack(slot.status); }
+
+void Controller::KeepObject(Slot& slot, const Json& object) {
+  Json metadata = object.At("metadata");
+  metadata.Erase("managedFields");
+  if (Json* annotations = metadata.Find("annotations"))
+    annotations->Erase("kubectl.kubernetes.io/last-applied-configuration");
+  slot.generation = metadata.At("generation").IntOr(0);
+  slot.object = packer_.Pack(Json::Obj({{"apiVersion", object.At("apiVersion")},
+                                        {"kind", object.At("kind")},
+                                        {"metadata", std::move(metadata)},
+                                        {"spec", object.At("spec")}}));
+}
+
+void Controller::KeepStatus(Slot& slot, const Json& status) {
+  slot.status = packer_.Pack(status);
+  slot.inbox = status.At("inbox");
+  slot.owner = status.At("owner");
 }
 
 void Controller::Reindex(const SlotPtr& slot) {
@@ -287,7 +313,7 @@ std::optional<GuardSummary> Controller::Find(const std::string& guard) const {
                        .reasons = slot.reasons,
                        .problem = slot.problem,
                        .looked = slot.looked,
-                       .replica = slot.status.At("owner", "replica").Str()};
+                       .replica = slot.owner.At("replica").Str()};
   if (slot.guard != nullptr) summary.guard = *slot.guard;
   summary.guard.metadata.name = slot.name;
   summary.guard.metadata.ns = slot.ns;

@@ -24,6 +24,7 @@
 #include "agent/app/ownership.h"
 #include "agent/app/peers.h"
 #include "agent/app/sensor.h"
+#include "agent/kube/packed.h"
 #include "agent/ports/timers.h"
 #include "agent/release/observe.h"
 #include "agent/spec/load.h"
@@ -123,6 +124,11 @@ class Controller {
   void OnGuard(const Json& object);
   void OnGuardGone(const std::string& id);
   void Parse(Slot& slot, const Json& object);
+  // The object and its status as they were kept.
+  Json ObjectOf(const Slot& slot) const;
+  Json StatusOf(const Slot& slot) const;
+  void KeepObject(Slot& slot, const Json& object);
+  void KeepStatus(Slot& slot, const Json& status);
   void Reindex(const SlotPtr& slot);
   void TouchDependents(const ResourceType& type, const Json& object);
 
@@ -191,6 +197,7 @@ class Controller {
   uint64_t library_version_ = 0;
   release::RevisionCache revisions_;
   PeerIndex peers_;
+  kube::Packer packer_;  // of what slots keep
   std::map<std::string, SlotPtr> slots_;
   // Guards that were given back, by uid: what a watch tells late of them is not theirs any more.
   std::map<std::string, std::string> left_;

@@ -56,6 +56,7 @@ bool Controller::EnsureWatched(Slot& slot) {
     ready = false;
     if (std::string trouble = mirror_.Trouble(type); !trouble.empty()) slot.problem = trouble;
   }
+  slot.waits_for_list = !ready;
   return ready;
 }
 

@@ -78,13 +78,13 @@ Json ToJson(const InboxEntry& entry) {
   return json;
 }
 
-std::map<std::string, InboxEntry> ReadInbox(const Json& status) {
-  std::map<std::string, InboxEntry> inbox;
-  for (const auto& [key, json] : status.At("inbox").members()) {
+std::map<std::string, InboxEntry> ReadInbox(const Json& inbox) {
+  std::map<std::string, InboxEntry> entries;
+  for (const auto& [key, json] : inbox.members()) {
     InboxEntry entry = EntryFrom(json);
-    if (entry.alert || entry.command || entry.answer) inbox[key] = std::move(entry);
+    if (entry.alert || entry.command || entry.answer) entries[key] = std::move(entry);
   }
-  return inbox;
+  return entries;
 }
 
 }  // namespace rollguard::app

@@ -34,6 +34,6 @@ std::string InboxKey(const alerts::Alert& alert);
 std::string InboxKey(const release::Command& command);
 Json ToJson(const InboxEntry& entry);
 // What cannot be read is left out.
-std::map<std::string, InboxEntry> ReadInbox(const Json& status);
+std::map<std::string, InboxEntry> ReadInbox(const Json& inbox);
 
 }  // namespace rollguard::app

@@ -57,8 +57,8 @@ void Controller::Look(const SlotPtr& slot) {
     return;
   }
   // The answer to a write of ours may have brought a newer spec than the watch.
-  if (slot->object.At("metadata", "generation").IntOr(0) != slot->parsed_generation) {
-    Parse(*slot, slot->object);
+  if (slot->generation != slot->parsed_generation) {
+    Parse(*slot, ObjectOf(*slot));
     Reindex(slot);
     if (slot->guard == nullptr) return;
   }
@@ -87,7 +87,7 @@ void Controller::Look(const SlotPtr& slot) {
   slot->looked_unseen = observation.stale;
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
   if (Decides(result)) {
-    Json object = GuardObject(slot->object, slot->resolved_spec);
+    Json object = GuardObject(ObjectOf(*slot), slot->resolved_spec);
     for (Listener* listener : parts_.listeners)
       listener->Stepped({*slot->guard, object, *slot->state, observation, result});
   }
@@ -176,13 +176,14 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
   }
   Json status = release::ToJson(state);
   Sign(*slot, status);
-  if (InboxMoves(*slot, state) || slot->status.At("inbox").size() > 0) {
+  if (InboxMoves(*slot, state) || slot->inbox.size() > 0) {
     if (Json inbox = InboxAfter(*slot, state); inbox.size() > 0)
       status.Set("inbox", std::move(inbox));
   }
   for (auto& [key, kept] : slot->keep) kept.sent = true;
-  Json patch = release::StatusPatch(slot->status, status);
-  Json written = slot->status.is_object() ? slot->status : Json::Obj();
+  Json written = StatusOf(*slot);
+  Json patch = release::StatusPatch(written, status);
+  if (!written.is_object()) written = Json::Obj();
   ApplyMergePatch(written, patch);
   ClusterRequest request;
   request.verb = Verb::kPatch;
@@ -203,8 +204,8 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
                            return;
                          }
                          slot->resource_version = answer->At("metadata", "resourceVersion").Str();
-                         slot->object = std::move(*answer);
-                         slot->status = written;
+                         KeepObject(*slot, *answer);
+                         KeepStatus(*slot, written);
                          InboxWritten(*slot, true);
                          done({});
                        });
@@ -257,14 +258,14 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
                                                  const Expected<Json>& object) {
       if (alive.expired()) return;
       slot->busy = false;
-      if (object && !(object->At("metadata", "uid") == slot->object.At("metadata", "uid"))) {
+      if (object && !(object->At("metadata", "uid") == ObjectOf(*slot).At("metadata", "uid"))) {
         if (!slot->gone) OnGuard(*object);
         return;
       }
       if (object) {
         slot->resource_version = object->At("metadata", "resourceVersion").Str();
-        slot->object = *object;
-        slot->status = object->At("status");
+        KeepObject(*slot, *object);
+        KeepStatus(*slot, object->At("status"));
         slot->state.reset();
         Parse(*slot, *object);
       }
@@ -281,7 +282,7 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
 }
 
 void Controller::AddFinalizer(const SlotPtr& slot) {
-  Json finalizers = slot->object.At("metadata", "finalizers");
+  Json finalizers = ObjectOf(*slot).At("metadata", "finalizers");
   if (!finalizers.is_array()) finalizers = Json::Arr();
   finalizers.Push(kFinalizer);
   ClusterRequest request;
@@ -298,7 +299,7 @@ void Controller::AddFinalizer(const SlotPtr& slot) {
                          if (alive.expired()) return;
                          if (object) {
                            slot->resource_version = object->At("metadata", "resourceVersion").Str();
-                           slot->object = *object;
+                           KeepObject(*slot, *object);
                            Parse(*slot, *object);
                          }
                          Rest(slot, object ? Status() : Status(object.error()));
@@ -307,7 +308,8 @@ void Controller::AddFinalizer(const SlotPtr& slot) {
 
 void Controller::Finalize(const SlotPtr& slot) {
   Json finalizers = Json::Arr();
-  for (const Json& finalizer : slot->object.At("metadata", "finalizers").items()) {
+  const Json known = ObjectOf(*slot);
+  for (const Json& finalizer : known.At("metadata", "finalizers").items()) {
     if (finalizer.Str() != kFinalizer) finalizers.Push(finalizer);
   }
   ClusterRequest request;

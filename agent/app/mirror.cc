@@ -13,6 +13,23 @@ std::string KeyOf(const Json& object) {
   return KeyOf(object.At("metadata", "namespace").Str(), object.At("metadata", "name").Str());
 }
 
+// What nobody here asks an object for. Of a pod only its ports are read beside metadata and status:
+// the rest of it stands in its template, too.
+std::vector<std::string> Unneeded(const ResourceType& type) {
+  std::vector<std::string> paths = {
+      "metadata.managedFields",
+      "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]"};
+  if (type != kube::resources::Pods()) return paths;
+  for (const char* member : {"initContainers", "volumes", "tolerations", "affinity", "nodeSelector",
+                             "securityContext", "topologySpreadConstraints"})
+    paths.push_back(StrCat("spec.", member));
+  for (const char* member :
+       {"image", "command", "args", "env", "envFrom", "resources", "volumeMounts", "livenessProbe",
+        "readinessProbe", "startupProbe", "lifecycle", "securityContext"})
+    paths.push_back(StrCat("spec.containers.", member));
+  return paths;
+}
+
 }  // namespace
 
 bool IsAsNew(std::string_view version, std::string_view than) {
@@ -59,9 +76,7 @@ bool Mirror::Ensure(const ResourceType& type) {
   if (!is_new) return kind.synced;
   kube::InformerOptions options;
   options.type = type;
-  options.projection.drop = {
-      "metadata.managedFields",
-      "metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"};
+  options.projection.drop = Unneeded(type);
   kind.informer = std::make_unique<kube::Informer>(cluster_, timers_, Random(random_.Next()),
                                                    executor_, options);
   kube::InformerHandler handler;

@@ -29,7 +29,7 @@ int64_t LaterSequence(const std::string& guard, const std::string& uid,
 }  // namespace
 
 void Controller::Know(Slot& slot) const {
-  const std::string uid = slot.object.At("metadata", "uid").Str();
+  const std::string uid = ObjectOf(slot).At("metadata", "uid").Str();
   if (slot.known_uid != uid) {
     slot.known_uid = uid;
     slot.known_sequence = 0;
@@ -43,8 +43,9 @@ void Controller::Know(Slot& slot) const {
 void Controller::AddPast(const Slot& slot, release::Observation& observation) const {
   if (slot.known_sequence <= slot.state->sequence) return;
   observation.known_sequence = slot.known_sequence;
+  const Json object = ObjectOf(slot);
   const auto accepted =
-      ParseInt(slot.object.At("metadata", "annotations").At(release::kAcceptOlder).Str());
+      ParseInt(object.At("metadata", "annotations").At(release::kAcceptOlder).Str());
   observation.older_accepted = accepted && *accepted >= slot.known_sequence;
 }
 

@@ -28,7 +28,7 @@ void Controller::Keep(const std::string& guard, const alerts::Alert& alert,
   InboxEntry entry;
   entry.alert = alert;
   entry.at = ports_.clock->Now();
-  const Json& inbox = slot->status.At("inbox");
+  const Json& inbox = slot->inbox;
   const bool full = inbox.Find(key) == nullptr && inbox.size() + slot->keep.size() >= kInboxAlerts;
   const bool at_rest = slot->mine && slot->state && !slot->state->release;
   if (full || at_rest) {
@@ -81,7 +81,7 @@ void Controller::AskOwner(const SlotPtr& slot, const release::Command& command, 
 
 void Controller::HearAnswers(Slot& slot) {
   if (slot.asked.empty()) return;
-  for (auto& [key, entry] : ReadInbox(slot.status)) {
+  for (auto& [key, entry] : ReadInbox(slot.inbox)) {
     if (!entry.answer) continue;
     auto waiting = slot.asked.extract(key);
     if (!waiting.empty()) waiting.mapped()(*entry.answer);
@@ -90,8 +90,8 @@ void Controller::HearAnswers(Slot& slot) {
 
 // What others have left for the owner. Each entry once.
 void Controller::TakeInbox(const SlotPtr& slot) {
-  if (parts_.ownership == nullptr || IsEmpty(slot->status.At("inbox"))) return;
-  for (auto& [key, entry] : ReadInbox(slot->status)) {
+  if (parts_.ownership == nullptr || IsEmpty(slot->inbox)) return;
+  for (auto& [key, entry] : ReadInbox(slot->inbox)) {
     if (entry.answer || !slot->inbox_seen.insert(StrCat(key, FormatRfc3339(entry.at))).second)
       continue;
     if (entry.alert && parts_.inbox) parts_.inbox(*entry.alert);
@@ -106,9 +106,9 @@ void Controller::TakeInbox(const SlotPtr& slot) {
 // The inbox as it is to be once this state is written.
 Json Controller::InboxAfter(const Slot& slot, const release::GuardState& state) const {
   Json after = Json::Obj();
-  const Json& before = slot.status.At("inbox");
+  const Json& before = slot.inbox;
   const Time now = ports_.clock->Now();
-  for (auto& [key, entry] : ReadInbox(slot.status)) {
+  for (auto& [key, entry] : ReadInbox(slot.inbox)) {
     const bool seen = slot.inbox_seen.contains(StrCat(key, FormatRfc3339(entry.at)));
     const bool over = entry.alert && (entry.alert->status == alerts::AlertStatus::kResolved ||
                                       !state.release.has_value());
@@ -129,7 +129,7 @@ Json Controller::InboxAfter(const Slot& slot, const release::GuardState& state) 
 
 bool Controller::InboxMoves(const Slot& slot, const release::GuardState& state) const {
   if (parts_.ownership == nullptr) return false;
-  const Json& before = slot.status.At("inbox");
+  const Json& before = slot.inbox;
   if (slot.keep.empty() && IsEmpty(before)) return false;
   const Json after = InboxAfter(slot, state);
   return IsEmpty(before) ? !IsEmpty(after) : !(before == after);
@@ -160,7 +160,7 @@ void Controller::HandOver(const SlotPtr& slot) {
       for (const auto& one : done) one(status);
     });
   }
-  const Json& inbox = slot->status.At("inbox");
+  const Json& inbox = slot->inbox;
   auto commands = std::exchange(slot->commands, {});
   auto answered = std::exchange(slot->answered, {});
   for (const release::Command& command : commands) {

@@ -20,9 +20,13 @@ struct Controller::Slot {
   std::string ns;
   std::string name;
 
-  // The Guard object as last seen or written.
-  Json object;
-  Json status;
+  // The Guard object as last seen or written: packed, for there are thousands, without what nobody
+  // asks it for. Beside it the two parts of its status that every look asks for.
+  std::string object;
+  std::string status;
+  Json inbox;
+  Json owner;
+  int64_t generation = 0;
   std::string resource_version;
   int64_t parsed_generation = -1;
   bool deleting = false;
@@ -64,8 +68,9 @@ struct Controller::Slot {
   bool busy = false;    // a state write or actions are under way
   bool again = false;   // something happened meanwhile
   bool gone = false;
-  bool may_be_older = false;   // the store went back: what comes next counts, whatever its version
-  bool looked_unseen = false;  // the last look could not trust its view
+  bool may_be_older = false;    // the store went back: what comes next counts, whatever its version
+  bool looked_unseen = false;   // the last look could not trust its view
+  bool waits_for_list = false;  // something it needs was never listed yet
   bool unread = false;  // an object could not be read again: the next look cannot trust its view
   TimerId timer = 0;
   std::optional<Time> timer_at;

@@ -74,19 +74,20 @@ void Controller::Leave(const SlotPtr& slot) {
 void Controller::Refresh(Slot& slot) {
   Arena arena;
   if (const Json* object = mirror_.Get(kube::resources::Guards(), slot.ns, slot.name, arena)) {
-    slot.object = *object;
-    slot.status = object->At("status");
+    KeepObject(slot, *object);
+    KeepStatus(slot, object->At("status"));
     slot.resource_version = object->At("metadata", "resourceVersion").Str();
     slot.state.reset();
-    Parse(slot, slot.object);
+    Parse(slot, *object);
   }
   ReadState(slot);
 }
 
 bool Controller::ReadState(Slot& slot) {
   // Somebody may have left something in the inbox before there was any state.
-  const bool written = slot.status.Find("phase") != nullptr;
-  auto state = release::StateFromJson(written ? slot.status : Json());
+  const Json status = StatusOf(slot);
+  const bool written = status.Find("phase") != nullptr;
+  auto state = release::StateFromJson(written ? status : Json());
   if (!state) {
     slot.problem = StrCat("its status cannot be read: ", state.error().message);
     slot.state.reset();
@@ -105,7 +106,7 @@ bool Controller::MayWrite(const Slot& slot) const {
 // anything is signed with it.
 bool Controller::Outgrown(const SlotPtr& slot) {
   if (parts_.ownership == nullptr) return false;
-  const Json& owner = slot->status.At("owner");
+  const Json& owner = slot->owner;
   const Epoch ours = parts_.ownership->EpochOf(slot->id);
   const int64_t number = owner.At("epoch").IntOr(-1);
   const bool same_shard = owner.At("shard").IntOr(-1) == ours.shard;
@@ -129,7 +130,7 @@ void Controller::Sign(const Slot& slot, Json& status) const {
 bool Controller::Signed(const Slot& slot) const {
   Json now = Json::Obj();
   Sign(slot, now);
-  return now.At("owner") == slot.status.At("owner");
+  return now.At("owner") == slot.owner;
 }
 
 }  // namespace rollguard::app

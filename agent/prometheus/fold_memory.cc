@@ -9,7 +9,7 @@
 namespace rollguard::prometheus {
 namespace {
 
-constexpr size_t kMaxParsed = 50'000;
+constexpr size_t kMaxKept = 50'000;
 constexpr size_t kMaxRemembered = 10'000;
 
 }  // namespace
@@ -25,23 +25,37 @@ promql::FoldLimits FoldMemory::Limits() const {
   return limits;
 }
 
-std::shared_ptr<const promql::Query> FoldMemory::Parsed(const std::string& text) {
-  auto found = parsed_.find(text);
-  if (found != parsed_.end()) {
+std::shared_ptr<const promql::FoldSign> FoldMemory::Sign(const std::string& text) {
+  auto found = signs_.find(text);
+  if (found != signs_.end()) {
     found->second.used = true;
-    return found->second.query;
+    return found->second.sign;
   }
-  if (parsed_.size() >= kMaxParsed) {
-    // Forget what was not asked since the last time this was full.
-    std::erase_if(parsed_, [](const auto& entry) { return !entry.second.used; });
-    if (parsed_.size() >= kMaxParsed) parsed_.clear();
-    for (auto& [key, kept] : parsed_) kept.used = false;
+  if (signs_.size() >= sweep_at_) ForgetUnused();
+  std::shared_ptr<promql::FoldSign> sign;
+  if (auto query = promql::ParseQuery(text)) {
+    sign = std::make_shared<promql::FoldSign>(promql::SignOf(*query));
+    auto known = families_.find(sign->family->text);
+    auto family = known != families_.end() ? known->second.lock() : nullptr;
+    if (family != nullptr) {
+      sign->family = std::move(family);
+    } else {
+      if (known != families_.end()) families_.erase(known);
+      families_.emplace(sign->family->text, sign->family);
+    }
   }
-  auto query = promql::ParseQuery(text);
-  std::shared_ptr<const promql::Query> kept;
-  if (query) kept = std::make_shared<const promql::Query>(*std::move(query));
-  parsed_[text] = {kept, true};
-  return kept;
+  signs_[text] = {sign, true};
+  return sign;
+}
+
+// What was not asked since the last time. The next time comes when as many new ones have come as
+// there are now, so that forgetting costs little and what is kept is what is asked.
+void FoldMemory::ForgetUnused() {
+  std::erase_if(signs_, [](const auto& entry) { return !entry.second.used; });
+  if (signs_.size() >= kMaxKept) signs_.clear();
+  for (auto& [text, kept] : signs_) kept.used = false;
+  std::erase_if(families_, [](const auto& entry) { return entry.second.expired(); });
+  sweep_at_ = std::clamp(2 * signs_.size(), kFirstSweep, kMaxKept);
 }
 
 std::string FoldMemory::SlotKey(const promql::FoldRequest& request, uint32_t slot) {

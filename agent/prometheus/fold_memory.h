@@ -34,8 +34,9 @@ class FoldMemory {
   const FoldOptions& options() const { return options_; }
   promql::FoldLimits Limits() const;
 
-  // Parsed queries, kept as long as they come back; nullptr for what our parser does not take.
-  std::shared_ptr<const promql::Query> Parsed(const std::string& text);
+  // What planning needs of a query, kept as long as it is asked again; nullptr for what our parser
+  // does not take.
+  std::shared_ptr<const promql::FoldSign> Sign(const std::string& text);
 
   // The slot broke a folded request, or answered well alone.
   void AskAlone(const promql::FoldRequest& request, uint32_t slot);
@@ -55,12 +56,18 @@ class FoldMemory {
  private:
   static std::string SlotKey(const promql::FoldRequest& request, uint32_t slot);
 
+  static constexpr size_t kFirstSweep = 1000;
+
   FoldOptions options_;
   struct Kept {
-    std::shared_ptr<const promql::Query> query;
+    std::shared_ptr<const promql::FoldSign> sign;
     bool used = false;
   };
-  std::unordered_map<std::string, Kept> parsed_;
+  void ForgetUnused();
+
+  std::unordered_map<std::string, Kept> signs_;
+  size_t sweep_at_ = kFirstSweep;  // so many are kept when those not asked any more are forgotten
+  std::unordered_map<std::string, std::weak_ptr<const promql::FoldFamily>> families_;  // by text
   std::map<std::string, int, std::less<>> alone_;  // -> clean rounds so far
   std::map<std::string, size_t, std::less<>> max_members_;
   std::set<std::string, std::less<>> off_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
+#include "agent/promql/parser.h"
 
 namespace rollguard::prometheus {
 namespace {
@@ -50,19 +51,24 @@ void MetricsRound::Start(MetricsSource::Round questions, Time at, FoldMemory& me
 
 void MetricsRound::Plan(MetricsSource::Round questions) {
   counters_.questions += questions.size();
-  std::vector<std::shared_ptr<const promql::Query>> kept;
-  std::vector<const promql::Query*> queries;
+  std::vector<std::shared_ptr<const promql::FoldSign>> kept;
+  std::vector<const promql::FoldSign*> signs;
+  std::vector<const std::string*> texts;
   for (auto& [question, done] : questions) {
-    auto query = memory_.Parsed(question.query);
-    if (query == nullptr) {
+    auto sign = memory_.Sign(question.query);
+    if (sign == nullptr) {
       AskUnparsed(question.query, std::move(done));
       continue;
     }
-    queries.push_back(query.get());
-    kept.push_back(std::move(query));
+    texts.push_back(&question.query);
+    signs.push_back(sign.get());
+    kept.push_back(std::move(sign));
     questions_.push_back({std::move(done), {}, 0});
   }
-  promql::FoldPlan plan = promql::PlanFold(queries, memory_.Limits());
+  const auto query_of = [&texts](uint32_t index) {
+    return std::make_shared<const promql::Query>(*promql::ParseQuery(*texts[index]));
+  };
+  promql::FoldPlan plan = promql::PlanFold(signs, query_of, memory_.Limits());
   planned_ = std::move(plan.requests);
   for (const FoldRequest& request : planned_) parts_.emplace_back(request.slots.size());
   for (uint32_t q = 0; q < questions_.size(); ++q) {

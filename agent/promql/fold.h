@@ -75,8 +75,25 @@ struct FoldPlan {
   std::vector<FoldRecipe> recipes;  // one per query, in their order
 };
 
+// What planning compares of a query: much smaller than the query, for those who ask the same ones
+// again and again. Queries of one text of `family` differ in `values` alone.
+struct FoldFamily {
+  std::string text;                 // with a blank for every value that may be folded over
+  std::vector<std::string> labels;  // of the blanks
+};
+struct FoldSign {
+  std::shared_ptr<const FoldFamily> family;
+  std::vector<std::string> values;
+};
+FoldSign SignOf(const Query& query);
+
 // `queries` are bound and without errors.
 FoldPlan PlanFold(std::span<const Query* const> queries, const FoldLimits& limits = {});
+// The same of their signs; `query` gives those that are looked into: one of each group that folds,
+// and what does not.
+using QueryOfSign = std::function<std::shared_ptr<const Query>(uint32_t index)>;
+FoldPlan PlanFold(std::span<const FoldSign* const> signs, const QueryOfSign& query,
+                  const FoldLimits& limits);
 
 // The same question for some of the slots only; a single slot is asked exactly as the member wrote
 // it.

@@ -83,11 +83,12 @@ struct Group {
 
 class Planner {
  public:
-  Planner(std::span<const Query* const> queries, const FoldLimits& limits)
-      : queries_(queries), limits_(limits) {}
+  Planner(std::span<const FoldSign* const> signs, const QueryOfSign& query,
+          const FoldLimits& limits)
+      : signs_(signs), query_(query), limits_(limits) {}
 
   FoldPlan Run() {
-    plan_.recipes.resize(queries_.size());
+    plan_.recipes.resize(signs_.size());
     FillBuckets();
     for (auto& [text, bucket] : buckets_) Part(bucket.labels, std::move(bucket.members));
     CutGroups();
@@ -112,7 +113,8 @@ class Planner {
   void MakeRequests();
   void MakeRequests(Pending& pending);
 
-  std::span<const Query* const> queries_;
+  std::span<const FoldSign* const> signs_;
+  const QueryOfSign& query_;
   const FoldLimits& limits_;
   std::map<std::string, Bucket> buckets_;
   std::vector<Group> groups_;
@@ -123,17 +125,10 @@ class Planner {
 };
 
 void Planner::FillBuckets() {
-  Tuple labels, values;
-  for (uint32_t i = 0; i < queries_.size(); ++i) {
-    labels.clear();
-    values.clear();
-    for (const NamedValue& v : SaidValues(*queries_[i])) {
-      labels.emplace_back(v.name);
-      values.emplace_back(v.value);
-    }
-    Bucket& bucket = buckets_[BlankText(*queries_[i], queries_[i]->root, labels)];
-    bucket.labels = labels;
-    bucket.members.push_back({i, values});
+  for (uint32_t i = 0; i < signs_.size(); ++i) {
+    Bucket& bucket = buckets_[signs_[i]->family->text];
+    if (bucket.members.empty()) bucket.labels = signs_[i]->family->labels;
+    bucket.members.push_back({i, signs_[i]->values});
   }
 }
 
@@ -178,7 +173,7 @@ void Planner::CutGroups() {
   auto keep = [](const std::string&) { return false; };
   for (Group& group : groups_) {
     if (group.keys.empty()) continue;
-    group.cut = CutQuery(*queries_[group.members[0].index], group.keys, keep);
+    group.cut = CutQuery(*query_(group.members[0].index), group.keys, keep);
     for (const Leaf& leaf : group.cut.leaves) {
       if (!leaf.buckets.empty()) quantiles[leaf.buckets].insert(leaf.text);
     }
@@ -190,7 +185,7 @@ void Planner::CutGroups() {
   for (Group& group : groups_) {
     bool again = std::any_of(group.cut.leaves.begin(), group.cut.leaves.end(),
                              [&](const Leaf& leaf) { return shared(leaf.buckets); });
-    if (again) group.cut = CutQuery(*queries_[group.members[0].index], group.keys, shared);
+    if (again) group.cut = CutQuery(*query_(group.members[0].index), group.keys, shared);
     for (const Leaf& leaf : group.cut.leaves) ++users_[leaf.text];
   }
 }
@@ -251,7 +246,8 @@ void Planner::AddPart(const Leaf& leaf, const Tuple& values, uint32_t index) {
 }
 
 void Planner::PlaceWhole(uint32_t index) {
-  const Query& query = *queries_[index];
+  const std::shared_ptr<const Query> given = query_(index);
+  const Query& query = *given;
   Query extracted = Extract(query, query.root);
   ValueType type = query.type();
   bool asks = std::any_of(extracted.nodes.begin(), extracted.nodes.end(),
@@ -370,8 +366,33 @@ void Planner::MakeRequests(Pending& pending) {
 }  // namespace
 }  // namespace internal
 
+FoldSign SignOf(const Query& query) {
+  auto family = std::make_shared<FoldFamily>();
+  FoldSign sign;
+  for (const internal::NamedValue& v : internal::SaidValues(query)) {
+    family->labels.push_back(v.name);
+    sign.values.emplace_back(v.value);
+  }
+  family->text = internal::BlankText(query, query.root, family->labels);
+  sign.family = std::move(family);
+  return sign;
+}
+
 FoldPlan PlanFold(std::span<const Query* const> queries, const FoldLimits& limits) {
-  return internal::Planner(queries, limits).Run();
+  std::vector<FoldSign> signs;
+  std::vector<const FoldSign*> refs;
+  signs.reserve(queries.size());
+  refs.reserve(queries.size());
+  for (const Query* query : queries) refs.push_back(&signs.emplace_back(SignOf(*query)));
+  const auto given = [&queries](uint32_t index) {  // theirs: not ours to delete
+    return std::shared_ptr<const Query>(std::shared_ptr<const Query>(), queries[index]);
+  };
+  return PlanFold(refs, given, limits);
+}
+
+FoldPlan PlanFold(std::span<const FoldSign* const> signs, const QueryOfSign& query,
+                  const FoldLimits& limits) {
+  return internal::Planner(signs, query, limits).Run();
 }
 
 }  // namespace rollguard::promql

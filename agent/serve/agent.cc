@@ -13,6 +13,7 @@
 #include "agent/serve/chores.h"
 #include "agent/serve/data_folder.h"
 #include "agent/serve/front.h"
+#include "agent/serve/heap.h"
 #include "agent/serve/library_keeper.h"
 #include "agent/serve/object_library.h"
 #include "agent/serve/sources.h"
@@ -105,6 +106,7 @@ Status Agent::Parts::Build() {
     if (Status pruned = ground_.history->Prune(ground_.clock.Now()); !pruned)
       ground_.log.Warn("the history was not pruned", {{"error", pruned.error().message}});
   });
+  chores_.Add("heap", std::chrono::seconds(10), &GiveBackMemory);
   chores_.Add("audit", std::chrono::hours(1), [this] { VerifyAudit(); });
   return {};
 }
