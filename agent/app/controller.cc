@@ -129,7 +129,7 @@ void Controller::OnGuard(const Json& object) {
     return;
   }
   if (auto known = slots_.find(id);
-      known != slots_.end() && !IsSame(known->second->object, object)) {
+      known != slots_.end() && !IsSame(ObjectOf(*known->second), object)) {
     const std::string& then = known->second->resource_version;
     if (IsAsNew(then, object.At("metadata", "resourceVersion").Str())) return;  // of the former one
     OnGuardGone(id);  // what it was doing is not the new one's
@@ -228,9 +228,9 @@ void Controller::Parse(Slot& slot, const Json& object) {
   slot.guard = std::make_shared<const spec::Guard>(std::move(*resolved));
 }
 
-Json Controller::ObjectOf(const Slot& slot) const { return packer_.Unpack(slot.object); }
+Json Controller::ObjectOf(const Slot& slot) const { return packer_.Unpack(slot.packed_object); }
 
-Json Controller::StatusOf(const Slot& slot) const { return packer_.Unpack(slot.status); }
+Json Controller::StatusOf(const Slot& slot) const { return packer_.Unpack(slot.packed_status); }
 
 void Controller::KeepObject(Slot& slot, const Json& object) {
   Json metadata = object.At("metadata");
@@ -238,14 +238,14 @@ void Controller::KeepObject(Slot& slot, const Json& object) {
   if (Json* annotations = metadata.Find("annotations"))
     annotations->Erase("kubectl.kubernetes.io/last-applied-configuration");
   slot.generation = metadata.At("generation").IntOr(0);
-  slot.object = packer_.Pack(Json::Obj({{"apiVersion", object.At("apiVersion")},
+  slot.packed_object = packer_.Pack(Json::Obj({{"apiVersion", object.At("apiVersion")},
                                         {"kind", object.At("kind")},
                                         {"metadata", std::move(metadata)},
                                         {"spec", object.At("spec")}}));
 }
 
 void Controller::KeepStatus(Slot& slot, const Json& status) {
-  slot.status = packer_.Pack(status);
+  slot.packed_status = packer_.Pack(status);
   slot.inbox = status.At("inbox");
   slot.owner = status.At("owner");
 }

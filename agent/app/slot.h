@@ -22,8 +22,8 @@ struct Controller::Slot {
 
   // The Guard object as last seen or written: packed, for there are thousands, without what nobody
   // asks it for. Beside it the two parts of its status that every look asks for.
-  std::string object;
-  std::string status;
+  std::string packed_object;
+  std::string packed_status;
   Json inbox;
   Json owner;
   int64_t generation = 0;
