@@ -209,7 +209,7 @@ std::string AlertDesk::PodOwner(std::string_view ns, std::string_view pod) const
 }
 
 void AlertDesk::TouchMatched(const std::vector<alerts::Match>& matches) {
-  for (const alerts::Match& match : matches) controller_->Touch(match.guard);
+  for (const alerts::Match& match : matches) controller_->Touch(match.guard, Turn::kAtOnce);
 }
 
 std::vector<AlertReceipt> AlertDesk::Recent(size_t limit) const {

@@ -104,7 +104,10 @@ void AnalysisSensor::Drive(const ActivePtr& active) {
       }
     });
   }
-  if (analysis::IsCompleted(active->run.state.phase)) controller_->Touch(active->guard);
+  const analysis::Phase phase = active->run.state.phase;
+  if (analysis::IsCompleted(phase))
+    controller_->Touch(active->guard,
+                       phase == analysis::Phase::kSuccessful ? Turn::kInOrder : Turn::kAtOnce);
 }
 
 void AnalysisSensor::Measure(const ActivePtr& active, size_t metric) {

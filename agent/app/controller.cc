@@ -239,9 +239,9 @@ void Controller::KeepObject(Slot& slot, const Json& object) {
     annotations->Erase("kubectl.kubernetes.io/last-applied-configuration");
   slot.generation = metadata.At("generation").IntOr(0);
   slot.packed_object = packer_.Pack(Json::Obj({{"apiVersion", object.At("apiVersion")},
-                                        {"kind", object.At("kind")},
-                                        {"metadata", std::move(metadata)},
-                                        {"spec", object.At("spec")}}));
+                                               {"kind", object.At("kind")},
+                                               {"metadata", std::move(metadata)},
+                                               {"spec", object.At("spec")}}));
 }
 
 void Controller::KeepStatus(Slot& slot, const Json& status) {
@@ -277,9 +277,11 @@ void Controller::TouchDependents(const ResourceType& type, const Json& object) {
   if (!guard.empty()) Touch(WorkloadKey(ns, guard));
 }
 
-void Controller::Touch(const std::string& guard) {
+void Controller::Touch(const std::string& guard, Turn turn) {
   auto found = slots_.find(guard);
-  if (found != slots_.end()) Schedule(found->second, kSoon);
+  if (found == slots_.end()) return;
+  if (turn == Turn::kAtOnce) found->second->urgent = true;
+  Schedule(found->second, kSoon);
 }
 
 void Controller::Tell(const std::string& guard, release::Command command, Answered answered) {
@@ -294,6 +296,7 @@ void Controller::Tell(const std::string& guard, release::Command command, Answer
   }
   found->second->answered[command.id] = std::move(answered);
   found->second->commands.push_back(std::move(command));
+  found->second->urgent = true;
   Schedule(found->second, kSoon);
 }
 
@@ -328,25 +331,28 @@ void Controller::ForEach(
   }
 }
 
-// One timer a guard: the earliest wish wins.
+// One timer a guard: the earliest wish wins, an urgent one over all.
 void Controller::Schedule(const SlotPtr& slot, Duration delay) {
   if (slot->gone || !slot->mine || quiescing_) return;
   if (slot->busy) {
     if (delay <= kSoon) slot->again = true;
     return;
   }
-  Time at = ports_.clock->Now() + delay;
+  const bool at_once = slot->urgent && delay <= kSoon;
+  const Time at = at_once ? Time::min() : ports_.clock->Now() + delay;
   if (slot->timer != 0) {
     if (slot->timer_at && *slot->timer_at <= at) return;
     ports_.timers->CancelTimer(slot->timer);
   }
   slot->timer_at = at;
-  slot->timer = ports_.timers->After(delay, [this, alive = std::weak_ptr(alive_), slot] {
+  auto look = [this, alive = std::weak_ptr(alive_), slot] {
     if (alive.expired()) return;
     slot->timer = 0;
     slot->timer_at.reset();
     Look(slot);
-  });
+  };
+  slot->timer = at_once ? ports_.timers->AtOnce(std::move(look))
+                        : ports_.timers->After(delay, std::move(look));
 }
 
 }  // namespace rollguard::app

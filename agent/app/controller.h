@@ -95,8 +95,9 @@ class Controller {
   // Whether something is under way for one of these guards.
   bool Busy(const std::function<bool(const std::string& guard)>& which) const;
 
-  // Asks for a look, soon. Unknown guards are ignored.
-  void Touch(const std::string& guard);
+  // Asks for a look, soon; at once when what was learnt may take the release back. Unknown guards
+  // are ignored.
+  void Touch(const std::string& guard, Turn turn = Turn::kInOrder);
   // A person's command. The answer comes when it was looked at, or at once when the guard is
   // unknown.
   using Answered = std::function<void(release::CommandAnswer)>;

@@ -30,10 +30,10 @@ bool SaysGone(const Error& error, const std::string& name) {
 }  // namespace
 
 void ActionRunner::Run(std::shared_ptr<const spec::Guard> guard,
-                       std::vector<release::Action> actions, Fence fence,
+                       std::vector<release::Action> actions, Manner manner,
                        std::function<void(RunOutcome)> done) {
   Next(std::make_shared<Job>(
-      Job{std::move(guard), std::move(actions), std::move(fence), 0, std::move(done), {}, {}}));
+      Job{std::move(guard), std::move(actions), std::move(manner), 0, std::move(done), {}, {}}));
 }
 
 void ActionRunner::Next(const JobPtr& job) {
@@ -47,7 +47,7 @@ void ActionRunner::Next(const JobPtr& job) {
     Next(job);
     return;
   }
-  if (job->fence.may && !job->fence.may()) {
+  if (job->manner.may && !job->manner.may()) {
     Finish(job, {Error(ErrorCode::kUnavailable,
                        "this replica no longer holds the lease of the guard's shard"),
                  false});
@@ -67,7 +67,8 @@ void ActionRunner::Send(const JobPtr& job, ClusterRequest request, bool staged) 
   what.type = request.type;
   what.ns = request.ns;
   what.name = request.name;
-  if (job->fence.versions && !staged) Pin(request);
+  request.urgent = what.urgent = job->manner.urgent;
+  if (job->manner.versions && !staged) Pin(request);
   deps_.cluster->Call(std::move(request), [this, job, what = std::move(what),
                                            staged](Expected<Json> answer) {
     const bool gone = what.verb == Verb::kDelete && (answer || SaysGone(answer.error(), what.name));

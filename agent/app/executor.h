@@ -32,24 +32,26 @@ class ActionRunner {
  public:
   explicit ActionRunner(ExecutorDeps deps) : deps_(std::move(deps)) {}
 
-  // Against writes of a replica that was paused or cut off while another took over.
-  struct Fence {
+  // How it is carried out. The first two stand against writes of a replica that was paused or cut
+  // off while another took over.
+  struct Manner {
     std::function<bool()> may;  // asked right before each write; null: there are no others
     // What is changed must be in the version that the mirror shows: what another did meanwhile
     // refuses a write that comes late, however long it was under way. Staged patches, the way back
     // that must work without a fresh view, are not held to it.
     bool versions = false;
+    bool urgent = false;  // no write waits for those of others
   };
   // `guard` must live until `done` ran. `done` comes once. After a conflict the object is read
   // again first, so that the next look does not depend on how fast a watch is.
   void Run(std::shared_ptr<const spec::Guard> guard, std::vector<release::Action> actions,
-           Fence fence, std::function<void(RunOutcome)> done);
+           Manner manner, std::function<void(RunOutcome)> done);
 
  private:
   struct Job {
     std::shared_ptr<const spec::Guard> guard;
     std::vector<release::Action> actions;
-    Fence fence;
+    Manner manner;
     size_t at = 0;
     std::function<void(RunOutcome)> done;
     std::optional<Error> failed;  // of a staged patch: the others are tried first

@@ -78,13 +78,14 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
     return TryAgain(durable.error().message);
   auto kept = std::make_shared<Waiter>();
   kept->left = 1;
-  auto receipts =
-      loop_.Ask<std::vector<AlertReceipt>>([this, arrived, kept, alerts = payload.alerts] {
+  auto receipts = loop_.Ask<std::vector<AlertReceipt>>(
+      [this, arrived, kept, alerts = payload.alerts] {
         auto received = desk_.Receive(alerts);
         if (observer_) observer_(received, arrived);
         desk_.Keep(received, [kept](const Status& status) { kept->Count(status); });
         return received;
-      });
+      },
+      Turn::kAtOnce);
   if (!receipts)
     return TryAgain("the agent is too busy to decide; the alerts are recorded, send them again");
   if (Status done = kept->Wait("the other replicas could not be told in time"); !done)

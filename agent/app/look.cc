@@ -72,6 +72,7 @@ void Controller::Look(const SlotPtr& slot) {
     AddFinalizer(slot);
     return;
   }
+  slot->urgent = false;
   const bool watched = EnsureWatched(*slot);
   if (!watched && !MayGoBackUnseen(*slot)) {
     if (slot->state->release) Schedule(slot, kLookUnseen);
@@ -106,6 +107,7 @@ bool Controller::MayGoBackUnseen(const Slot& slot) const {
 void Controller::Commit(const SlotPtr& slot, release::StepResult result,
                         release::Observation observation) {
   AnswerCommands(*slot, result.answers);
+  slot->urgent = slot->urgent || result.state.phase == release::Phase::kRollingBack;
   const bool inbox_moves = InboxMoves(*slot, result.state);
   bool quiet = !result.state_changed && result.actions.empty() && !inbox_moves;
   // Once it was let go only the news of its end is waited for.
@@ -194,6 +196,7 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
   request.patch = PatchKind::kMerge;
   request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version}})},
                             {"status", std::move(patch)}});
+  request.urgent = slot->urgent;
   ports_.cluster->Call(std::move(request),
                        [this, slot, written = std::move(written), alive = std::weak_ptr(alive_),
                         done = std::move(done)](Expected<Json> answer) {
@@ -213,11 +216,11 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
 
 void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions,
                           bool finalized) {
-  ActionRunner::Fence fence{[this, slot, tenure = slot->tenure] {
-                              return !slot->gone && slot->tenure == tenure && MayWrite(*slot);
-                            },
-                            parts_.ownership != nullptr && !slot->looked_unseen};
-  runner_.Run(slot->guard, std::move(actions), std::move(fence),
+  ActionRunner::Manner manner{[this, slot, tenure = slot->tenure] {
+                                return !slot->gone && slot->tenure == tenure && MayWrite(*slot);
+                              },
+                              parts_.ownership != nullptr && !slot->looked_unseen, slot->urgent};
+  runner_.Run(slot->guard, std::move(actions), std::move(manner),
               [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;
                 slot->unread = outcome.unread;
@@ -253,6 +256,7 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
     request.type = kube::resources::Guards();
     request.ns = slot->ns;
     request.name = slot->name;
+    request.urgent = slot->urgent;
     slot->busy = true;
     ports_.cluster->Call(std::move(request), [this, slot, alive = std::weak_ptr(alive_)](
                                                  const Expected<Json>& object) {

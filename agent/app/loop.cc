@@ -2,6 +2,12 @@
 #include "agent/app/loop.h"
 
 namespace rollguard::app {
+namespace {
+
+// Before every time there is.
+constexpr std::chrono::nanoseconds kAtOnce = std::chrono::nanoseconds::min();
+
+}  // namespace
 
 void Loop::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -16,7 +22,11 @@ void Loop::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Loop::Post(std::function<void()> fn) {
+void Loop::Post(std::function<void()> fn, Turn turn) {
+  if (turn == Turn::kAtOnce) {
+    AtOnce(std::move(fn));
+    return;
+  }
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return;
@@ -26,9 +36,14 @@ void Loop::Post(std::function<void()> fn) {
 }
 
 TimerId Loop::After(Duration delay, std::function<void()> fn) {
+  return AddTimer(clock_.Monotonic() + delay, std::move(fn));
+}
+
+TimerId Loop::AtOnce(std::function<void()> fn) { return AddTimer(kAtOnce, std::move(fn)); }
+
+TimerId Loop::AddTimer(std::chrono::nanoseconds due, std::function<void()> fn) {
   std::lock_guard lock(mutex_);
   TimerId id = next_id_++;
-  auto due = clock_.Monotonic() + delay;
   bool first = timers_.empty() || due < timers_.begin()->first.first;
   timers_.emplace(std::pair(due, id), std::move(fn));
   due_.emplace(id, due);
@@ -55,7 +70,8 @@ void Loop::Run() {
   while (!stopping_) {
     std::function<void()> fn;
     auto now = clock_.Monotonic();
-    if (!posted_.empty()) {
+    const bool at_once = !timers_.empty() && timers_.begin()->first.first == kAtOnce;
+    if (!at_once && !posted_.empty()) {
       last_wait_ = (now - posted_.front().at).count();
       fn = std::move(posted_.front().fn);
       posted_.pop_front();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The deciding thread: runs what is posted, in order, and timers when they are due. Everything the
-// controller and its sensors do happens here.
+// The deciding thread: runs what is to be done at once, then what is posted, in order, then timers
+// that are due. Everything the controller and its sensors do happens here.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace rollguard::app {
 
-// Post, Ask, After and CancelTimer may be called from any thread.
+// Post, Ask, After, AtOnce and CancelTimer may be called from any thread.
 class Loop : public Timers {
  public:
   explicit Loop(const Clock& clock) : clock_(clock) {}
@@ -30,19 +30,21 @@ class Loop : public Timers {
   // Ends after what runs now; what waits is dropped.
   void Stop();
 
-  void Post(std::function<void()> fn);
+  void Post(std::function<void()> fn, Turn turn = Turn::kInOrder);
   // Runs `fn` on the loop and waits for its result, at most `limit`; nothing when it took longer or
   // the loop has stopped. Must not be called on the loop.
   template <class T>
-  std::optional<T> Ask(std::function<T()> fn, Duration limit = std::chrono::seconds(2)) {
+  std::optional<T> Ask(std::function<T()> fn, Turn turn = Turn::kInOrder,
+                       Duration limit = std::chrono::seconds(2)) {
     auto promise = std::make_shared<std::promise<T>>();
     auto future = promise->get_future();
-    Post([promise, fn = std::move(fn)] { promise->set_value(fn()); });
+    Post([promise, fn = std::move(fn)] { promise->set_value(fn()); }, turn);
     if (future.wait_for(limit) != std::future_status::ready) return std::nullopt;
     return future.get();
   }
 
   TimerId After(Duration delay, std::function<void()> fn) override;
+  TimerId AtOnce(std::function<void()> fn) override;
   void CancelTimer(TimerId id) override;
 
   size_t queued() const;
@@ -56,6 +58,7 @@ class Loop : public Timers {
     std::function<void()> fn;
     std::chrono::nanoseconds at;
   };
+  TimerId AddTimer(std::chrono::nanoseconds due, std::function<void()> fn);
   void Run();
 
   const Clock& clock_;

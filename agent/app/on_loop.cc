@@ -6,17 +6,18 @@ namespace {
 
 // std::function copies its target: results travel behind a shared pointer.
 template <class T, class Done>
-auto Posting(Loop& loop, Done done) {
-  return [&loop, done = std::move(done)](T value) {
+auto Posting(Loop& loop, Done done, Turn turn = Turn::kInOrder) {
+  return [&loop, done = std::move(done), turn](T value) {
     auto held = std::make_shared<T>(std::move(value));
-    loop.Post([done, held] { done(std::move(*held)); });
+    loop.Post([done, held] { done(std::move(*held)); }, turn);
   };
 }
 
 }  // namespace
 
 void ClusterOnLoop::Call(ClusterRequest request, ClusterDone done) {
-  inner_.Call(std::move(request), Posting<Expected<Json>>(loop_, std::move(done)));
+  const Turn turn = request.urgent ? Turn::kAtOnce : Turn::kInOrder;
+  inner_.Call(std::move(request), Posting<Expected<Json>>(loop_, std::move(done), turn));
 }
 
 WatchId ClusterOnLoop::Watch(WatchRequest request, WatchHandler handler) {

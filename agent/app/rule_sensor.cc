@@ -307,8 +307,10 @@ void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
   track.state = analysis::StepRule(lenient ? *lenient : track.rule(), track.plan, watch->no_data,
                                    track.state, ToAnswer(answer), at);
   Tell(*watch, track);
-  if (first || before != track.state.phase || track.state.phase == analysis::RulePhase::kFiring)
-    controller_->Touch(watch->guard);
+  const bool fires = track.state.phase == analysis::RulePhase::kFiring;
+  const bool goes_back = fires && track.rule().action == spec::TriggerAction::kRollback;
+  if (first || fires || before != track.state.phase)
+    controller_->Touch(watch->guard, goes_back ? Turn::kAtOnce : Turn::kInOrder);
 }
 
 void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
@@ -354,7 +356,8 @@ void RuleSensor::OnCompare(const std::shared_ptr<Watch>& watch, size_t index,
     analysis::StepCompare(compare, track.alpha, *track.compare, look->sides[0], look->sides[1], at);
   }
   Tell(*watch, track);
-  if (track.compare->alarmed != before || track.compare->alarmed) controller_->Touch(watch->guard);
+  const bool alarmed = track.compare->alarmed;
+  if (alarmed || before) controller_->Touch(watch->guard, alarmed ? Turn::kAtOnce : Turn::kInOrder);
 }
 
 void RuleSensor::Tell(const Watch& watch, const Track& track) const {

@@ -71,6 +71,8 @@ struct Controller::Slot {
   bool may_be_older = false;    // the store went back: what comes next counts, whatever its version
   bool looked_unseen = false;   // the last look could not trust its view
   bool waits_for_list = false;  // something it needs was never listed yet
+  // It goes back, or something was learnt for which it may: nothing of it waits for other guards.
+  bool urgent = false;
   bool unread = false;  // an object could not be read again: the next look cannot trust its view
   TimerId timer = 0;
   std::optional<Time> timer_at;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // History over a Database. One writer thread gathers what is queued into one transaction (so a
-// thousand facts cost one sync); one other connection reads. When the database is away the queue
-// grows, Health() says so, and everything is written in order once it is back.
+// thousand facts cost one sync); facts somebody waits for go first. One other connection reads.
+// When the database is away the queue grows, Health() says so, and everything is written in order
+// once it is back.
 #pragma once
 
 #include <condition_variable>
@@ -75,8 +76,9 @@ class SqlHistory : public History {
 
   void Push(Item item);
   void Run();
-  std::deque<Item> TakeBatch();
-  Status WriteBatch(std::deque<Item>& batch);
+  std::deque<Item> TakeBatch(bool waited_for);
+  void PutBack(std::deque<Item> batch, bool waited_for);
+  Expected<size_t> WriteBatch(std::deque<Item>& batch);
   Status WriteFact(const Fact& fact);
   Status WriteGiven(const std::string& hash, const HistoryRecord& record);
   Status WriteRelease(const ReleaseRow& row);
@@ -96,6 +98,7 @@ class SqlHistory : public History {
   std::condition_variable wake_;
   std::condition_variable written_;
   std::deque<Item> queue_;
+  size_t waited_for_ = 0;  // so many at its head: somebody waits until they are durable
   size_t in_flight_ = 0;
   bool stopping_ = false;
   std::string failure_;  // of the last attempt; empty: fine

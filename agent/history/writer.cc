@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The writer: gather, write in one transaction, tell who waits. A batch that fails stays at the
-// head of the queue, so order is kept; who has waited longer than the patience is told that the
-// fact is not durable yet, and the fact is written all the same when the database is back.
+// The writer: gather, write in one transaction, tell who waits. Facts that somebody waits for (an
+// alert is answered once it is durable, and only then acted upon) pass those that nobody does;
+// where there are always some, every other transaction is for the others, and that ends after a few
+// milliseconds. A batch that fails stays at the head
+// of the queue, so order is kept; who has waited longer than the patience is told that the fact is
+// not durable yet, and the fact is written all the same when the database is back.
 #include <algorithm>
 
 #include "agent/base/hash.h"
@@ -12,6 +15,11 @@
 #include "agent/history/sql_history.h"
 
 namespace rollguard::history {
+namespace {
+
+constexpr std::chrono::nanoseconds kLongest = std::chrono::milliseconds(2);
+
+}  // namespace
 
 SqlHistory::SqlHistory(DatabaseFactory factory, SqlHistoryOptions options, const Clock& clock)
     : factory_(std::move(factory)), options_(std::move(options)), clock_(clock) {}
@@ -50,7 +58,10 @@ void SqlHistory::Push(Item item) {
     // Measurements are the only thing that may be lost, and they go first.
     bool droppable = std::holds_alternative<MeasurementRow>(item.what);
     if (queue_.size() < (droppable ? options_.max_queue / 2 : options_.max_queue)) {
-      queue_.push_back(std::move(item));
+      const auto* fact = std::get_if<Fact>(&item.what);
+      const bool waited_for = fact != nullptr && fact->durable;
+      auto at = waited_for ? queue_.begin() + static_cast<ptrdiff_t>(waited_for_++) : queue_.end();
+      queue_.insert(at, std::move(item));
       wake_.notify_one();
       return;
     }
@@ -61,36 +72,46 @@ void SqlHistory::Push(Item item) {
   }
 }
 
-std::deque<SqlHistory::Item> SqlHistory::TakeBatch() {
-  std::deque<Item> batch;
-  while (!queue_.empty() && batch.size() < options_.max_batch) {
-    batch.push_back(std::move(queue_.front()));
-    queue_.pop_front();
-  }
-  in_flight_ = batch.size();
+// Either those that are waited for, or others.
+std::deque<SqlHistory::Item> SqlHistory::TakeBatch(bool waited_for) {
+  const size_t skip = waited_for ? 0 : waited_for_;
+  const size_t size = std::min(waited_for ? waited_for_ : queue_.size() - skip, options_.max_batch);
+  const auto begin = queue_.begin() + static_cast<ptrdiff_t>(skip);
+  const auto end = begin + static_cast<ptrdiff_t>(size);
+  std::deque<Item> batch(std::make_move_iterator(begin), std::make_move_iterator(end));
+  queue_.erase(begin, end);
+  if (waited_for) waited_for_ -= size;
+  in_flight_ = size;
   return batch;
+}
+
+// What was not written of a batch, ahead of its kind.
+void SqlHistory::PutBack(std::deque<Item> batch, bool waited_for) {
+  queue_.insert(queue_.begin() + static_cast<ptrdiff_t>(waited_for ? 0 : waited_for_),
+                std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
+  if (waited_for) waited_for_ += batch.size();
 }
 
 void SqlHistory::Run() {
   std::unique_lock lock(mutex_);
+  bool waited_for = false;
   while (true) {
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    std::deque<Item> batch = TakeBatch();
+    waited_for = waited_for_ > 0 && (!waited_for || waited_for_ == queue_.size());
+    std::deque<Item> batch = TakeBatch(waited_for);
     lock.unlock();
-    Status done = WriteBatch(batch);
-    if (done) {
-      for (Item& item : batch) {
-        auto* fact = std::get_if<Fact>(&item.what);
-        if (fact != nullptr && fact->durable) fact->durable({});
-      }
+    const Expected<size_t> written = WriteBatch(batch);
+    for (size_t i = 0; written && i < *written; ++i) {
+      auto* fact = std::get_if<Fact>(&batch.front().what);
+      if (fact != nullptr && fact->durable) fact->durable({});
+      batch.pop_front();
     }
     lock.lock();
     in_flight_ = 0;
-    failure_ = done ? "" : done.error().message;
-    if (!done) {
-      queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
-                    std::make_move_iterator(batch.end()));
+    failure_ = written ? "" : written.error().message;
+    PutBack(std::move(batch), waited_for);
+    if (!written) {
       if (stopping_) return;
       ReportLate();
       wake_.wait_for(lock, options_.retry, [this] { return stopping_; });
@@ -140,9 +161,10 @@ Status SqlHistory::SaveChain() {
                             {newest_hash_, options_.writer});
 }
 
-Status SqlHistory::WriteBatch(std::deque<Item>& batch) {
-  if (Status open = EnsureOpen(*database_); !open) return open;
-  if (Status begun = database_->Execute("BEGIN"); !begun) return begun;
+// How many of them are durable now: all, unless they took long.
+Expected<size_t> SqlHistory::WriteBatch(std::deque<Item>& batch) {
+  if (Status open = EnsureOpen(*database_); !open) return open.error();
+  if (Status begun = database_->Execute("BEGIN"); !begun) return begun.error();
   std::string hash_before = newest_hash_;
   auto write = [this](const auto& item) -> Status {
     using T = std::decay_t<decltype(item)>;
@@ -150,17 +172,22 @@ Status SqlHistory::WriteBatch(std::deque<Item>& batch) {
     if constexpr (std::is_same_v<T, ReleaseRow>) return WriteRelease(item);
     if constexpr (std::is_same_v<T, MeasurementRow>) return WriteMeasurement(item);
   };
+  const auto end = clock_.Monotonic() + kLongest;
+  size_t written = 0;
   Status done = LoadChain();
-  for (auto item = batch.begin(); done && item != batch.end(); ++item)
-    done = std::visit(write, item->what);
+  while (done && written < batch.size() && (written == 0 || clock_.Monotonic() < end)) {
+    done = std::visit(write, batch[written].what);
+    ++written;
+  }
   if (done) done = SaveChain();
   if (done) done = database_->Execute("COMMIT");
   if (!done) {
     (void)database_->Execute("ROLLBACK");
     newest_hash_ = hash_before;
     chain_loaded_ = false;  // read it again: another process may have written in between
+    return done.error();
   }
-  return done;
+  return written;
 }
 
 Status SqlHistory::WriteFact(const Fact& fact) {
@@ -225,8 +252,11 @@ HistoryHealth SqlHistory::Health() {
                        .reason = failure_,
                        .waiting = queue_.size() + in_flight_,
                        .lag = {}};
-  if (!queue_.empty())
-    health.lag = std::chrono::duration_cast<Duration>(clock_.Monotonic() - queue_.front().queued);
+  for (size_t at : {size_t{0}, waited_for_}) {
+    if (at >= queue_.size()) break;
+    const auto lag = clock_.Monotonic() - queue_[at].queued;
+    health.lag = std::max(health.lag, std::chrono::duration_cast<Duration>(lag));
+  }
   return health;
 }
 

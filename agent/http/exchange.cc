@@ -95,11 +95,13 @@ bool Server::Loop::Dispatch(Connection& c) {
   request.peer_identity = c.PeerIdentity();
   bool keep_alive = c.head.keep_alive;
   c.close_after_write = !keep_alive;
-  bool accepted =
-      workers_->Offer([this, id = c.id, keep_alive, request = std::move(request)]() mutable {
+  const bool urgent = !options_.urgent.empty() && request.path.starts_with(options_.urgent);
+  bool accepted = workers_->Offer(
+      [this, id = c.id, keep_alive, request = std::move(request)]() mutable {
         auto rendered = std::make_shared<Rendered>(router_.Render(std::move(request), keep_alive));
         Post([this, id, rendered] { Finish(id, std::move(*rendered)); });
-      });
+      },
+      urgent);
   if (accepted) {
     ++requests_;
     return true;

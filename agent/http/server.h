@@ -28,6 +28,7 @@ struct ServerOptions {
   std::optional<ServerTls> tls{};
   HeadLimits limits{};
   int workers = 4;
+  std::string urgent = "";        // requests to paths that begin so pass all others; empty: none do
   size_t max_connections = 8192;  // beyond: the connection idle for longest makes room
   size_t max_queued = 1024;       // requests waiting for a worker; beyond: 503 with Retry-After
   Duration head_deadline = std::chrono::seconds(10);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A few threads that run jobs in order of arrival. Offer refuses when too many wait.
+// A few threads that run jobs in order of arrival, urgent ones first; one more runs urgent ones
+// only, so that they find a thread while all others are busy. Offer refuses when too many wait.
 #pragma once
 
 #include <condition_variable>
@@ -14,15 +15,17 @@ namespace rollguard::http {
 class Workers {
  public:
   Workers(int threads, size_t max_queued) : max_queued_(max_queued) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(/*all=*/true); });
+    threads_.emplace_back([this] { Run(/*all=*/false); });
   }
   ~Workers() { Stop(); }
 
-  bool Offer(std::function<void()> job) {
+  bool Offer(std::function<void()> job, bool urgent = false) {
     std::lock_guard lock(mutex_);
-    if (stopping_ || jobs_.size() >= max_queued_) return false;
-    jobs_.push_back(std::move(job));
+    if (stopping_ || (urgent ? urgent_ : jobs_).size() >= max_queued_) return false;
+    (urgent ? urgent_ : jobs_).push_back(std::move(job));
     ready_.notify_one();
+    if (urgent) urgent_ready_.notify_one();
     return true;
   }
 
@@ -33,19 +36,23 @@ class Workers {
       stopping_ = true;
     }
     ready_.notify_all();
+    urgent_ready_.notify_all();
     for (std::thread& t : threads_) {
       if (t.joinable()) t.join();
     }
   }
 
  private:
-  void Run() {
+  void Run(bool all) {
     std::unique_lock lock(mutex_);
     while (true) {
-      ready_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      auto job = std::move(jobs_.front());
-      jobs_.pop_front();
+      (all ? ready_ : urgent_ready_).wait(lock, [&] {
+        return stopping_ || !urgent_.empty() || (all && !jobs_.empty());
+      });
+      if (urgent_.empty() && (!all || jobs_.empty())) return;
+      auto& from = urgent_.empty() ? jobs_ : urgent_;
+      auto job = std::move(from.front());
+      from.pop_front();
       lock.unlock();
       job();
       lock.lock();
@@ -53,8 +60,8 @@ class Workers {
   }
 
   std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<std::function<void()>> jobs_;
+  std::condition_variable ready_, urgent_ready_;
+  std::deque<std::function<void()>> jobs_, urgent_;
   size_t max_queued_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

@@ -40,6 +40,7 @@ struct Operation {
   Nanos started{0};
   int retries = 0;
   bool renewed = false;  // the credential was renewed for it
+  bool urgent = false;
   HttpId exchange = 0;
   TimerId timer = 0;
   bool cancelled = false;
@@ -89,6 +90,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     op->verb = VerbName(request.verb);
     op->resource = request.type.plural;
     op->timeout = request.timeout;
+    op->urgent = request.urgent;
     auto shared = std::make_shared<ClusterRequest>(std::move(request));
     Expected<WireCall> wire = ToWire(*shared);
     std::vector<std::string> unsaid = SecretTexts(*shared);
@@ -187,7 +189,11 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
       if (closing_) return 0;
       id = op->id = ++last_id_;
       operations_.emplace(id, op);
-      if (wire.ok()) wait = bucket_.Take(op->started, op->timeout);
+      if (op->urgent) {
+        bucket_.TakeNow();
+      } else if (wire.ok()) {
+        wait = bucket_.Take(op->started, op->timeout);
+      }
     }
     auto self = shared_from_this();
     if (!wire.ok()) {
@@ -242,6 +248,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     if (!op.stream) {
       http.group = config_.server;
       http.max_parallel = options_.max_parallel;
+      http.urgent = op.urgent;
     }
     return http;
   }

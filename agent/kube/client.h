@@ -15,6 +15,7 @@ namespace rollguard::kube {
 
 struct KubeOptions {
   // Client-side rate limit: at most `burst` calls at once, then `qps` per second. 0: no limit.
+  // Urgent calls do not wait for it, but count.
   // A call that would wait longer than its own timeout fails with kThrottled at once.
   double qps = 50;
   int burst = 100;

@@ -14,6 +14,9 @@ class TokenBucket {
  public:
   TokenBucket(double qps, int burst) : qps_(qps), burst_(burst), tokens_(burst) {}
 
+  // Takes a place at once, whoever waits; they wait longer for it.
+  void TakeNow() { tokens_ -= 1; }
+
   // Takes a place and says how long to wait for it; takes none and gives a negative duration when
   // the wait would be longer than `patience`. Time never runs backwards.
   Duration Take(std::chrono::nanoseconds now, Duration patience) {

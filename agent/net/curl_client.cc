@@ -199,7 +199,7 @@ class CurlClient::Loop final : public ExchangeSink {
     }
     if (Limited(x)) {
       Group& group = groups_[x.request.group];
-      if (group.running >= x.request.max_parallel) {
+      if (group.running >= x.request.max_parallel && !x.request.urgent) {
         group.waiting.push_back(x.id);
         return;
       }

@@ -49,6 +49,7 @@ struct HttpRequest {
   // Requests of one group share a limit of parallel connections; 0: no limit.
   std::string group;
   int max_parallel = 0;
+  bool urgent = false;  // waits for no place in its group
   // The path itself is a secret (chat webhooks): errors show scheme and host only.
   bool secret_url = false;
   bool http2 = false;  // with prior knowledge over plain TCP, agreed on by ALPN over TLS

@@ -21,6 +21,7 @@ http::ServerOptions OptionsOf(const spec::ListenConfig& config) {
                                   .require_client_cert = false};
   options.limits.max_body = static_cast<size_t>(config.max_body_bytes);
   options.workers = kWorkers;
+  options.urgent = "/api/v1/alerts";
   options.max_connections = static_cast<size_t>(config.max_connections);
   options.head_deadline = config.head_timeout;
   options.body_deadline = config.body_timeout;

@@ -44,6 +44,9 @@ void Reads::Call(ClusterRequest request, ClusterDone done) {
     done(Error(ErrorCode::kUnavailable, "reads fail now"));
     return;
   }
+  if (request.urgent)
+    urgent.push_back(request.type.kind +
+                     (request.subresource.empty() ? "" : "/" + request.subresource));
   inner_.Call(std::move(request), std::move(done));
 }
 

@@ -26,6 +26,7 @@ class Reads : public Cluster {
 
   std::function<bool(const ResourceType&)> fail;  // null: none
   uint64_t failed = 0;
+  std::vector<std::string> urgent;  // "Kind" or "Kind/status" of urgent calls
 
  private:
   bool Fails(const ResourceType& type);

@@ -81,5 +81,27 @@ TEST_CASE("wake: the guard comes, or is looked at, while the lease has run out f
   }
 }
 
+TEST_CASE("wake: what takes a release back is urgent, what moves it on is not") {
+  House house;
+  house.AddService("shop", "checkout");
+  house.StartAgent();
+  house.AddGuard(AGuard());
+  REQUIRE(IsTaken(house));
+  house.SetImage("shop/checkout", "shop:2");
+  REQUIRE(house.RunUntil([&] { return house.WeightOf("shop/checkout") == 50; }, 2min));
+  CHECK(house.cluster->urgent.empty());
+  house.Fire("shop/checkout");
+  REQUIRE(house.RunUntil([&] { return house.WeightOf("shop/checkout") == 0; }, 2min));
+  REQUIRE(house.cluster->urgent.size() >= 2);
+  CHECK(house.cluster->urgent[0] == "Guard/status");
+  CHECK(house.cluster->urgent[1] == "VirtualService");
+  REQUIRE(house.Outcome("shop/checkout", "rolledBack", 10min));
+  house.cluster->urgent.clear();
+  house.Calm();
+  house.SetImage("shop/checkout", "shop:3");
+  REQUIRE(house.RunUntil([&] { return house.WeightOf("shop/checkout") == 50; }, 2min));
+  CHECK(house.cluster->urgent.empty());
+}
+
 }  // namespace
 }  // namespace rollguard::testing

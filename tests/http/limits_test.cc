@@ -114,6 +114,22 @@ TEST_CASE("requests beyond the queue are refused, and told when to come again", 
   CHECK(refused.find("Retry-After: 1") != std::string::npos);
 }
 
+TEST_CASE("an urgent request finds a worker while all others work and the queue is full",
+          "[http]") {
+  Served s({.workers = 1, .urgent = "/echo", .max_queued = 1});
+  RawClient working(s.server->port());
+  working.Send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+  s.begun.get_future().wait();
+  RawClient waiting(s.server->port());
+  waiting.Send("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+  RawClient urgent(s.server->port());
+  urgent.Send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+  CHECK(urgent.ReadResponse().ends_with("hi"));
+  s.go.set_value();
+  CHECK(working.ReadResponse().ends_with("waited"));
+  CHECK(StatusLine(waiting.ReadResponse()) == "HTTP/1.1 404 Not Found");
+}
+
 TEST_CASE("a stream whose listener does not read is dropped", "[http]") {
   Served s({.max_stream_buffer = 64 << 10});
   RawClient deaf(s.server->port());

@@ -240,6 +240,10 @@ TEST_CASE("the rate limit lets a burst through and then a steady stream") {
   now += std::chrono::seconds(10);
   for (int i = 0; i < 3; ++i) CHECK(bucket.Take(now, patient) == Duration(0));
   CHECK(bucket.Take(now, patient) > Duration(0));
+  TokenBucket owing(10, 1);
+  owing.TakeNow();
+  owing.TakeNow();  // at once, and those who come in order wait for it
+  CHECK(owing.Take(std::chrono::nanoseconds(0), std::chrono::seconds(1)) == Duration(201));
   TokenBucket unlimited(0, 0);
   for (int i = 0; i < 1000; ++i) CHECK(unlimited.Take(now, Duration(0)) == Duration(0));
 }

@@ -188,6 +188,32 @@ TEST_CASE_METHOD(KubeFixture, "the client's own limit refuses what could not go 
         "than 1m0s");
 }
 
+TEST_CASE_METHOD(KubeFixture,
+                 "an urgent call waits neither for the client's limit nor for a place") {
+  std::promise<void> go;
+  const std::shared_future<void> free = go.get_future().share();
+  TinyServer server([&](const TinyRequest& request, TinyConnection& c) {
+    if (request.target.ends_with("/slow")) free.wait();
+    c.Respond(200, "{}");
+  });
+  KubeOptions options;
+  options.qps = 0.001;
+  options.burst = 1;
+  options.max_parallel = 1;
+  auto client = Connect(server, options);
+  ClusterRequest slow = GetPod();
+  slow.name = "slow";
+  slow.timeout = kPatience;
+  auto [done, answer] = Promised<Expected<Json>>();
+  client->Call(slow, done);
+  ClusterRequest urgent = GetPod();
+  urgent.urgent = true;
+  CHECK(Call(*client, urgent).ok());
+  CHECK(Call(*client, urgent).ok());
+  go.set_value();
+  CHECK(Await(std::move(answer)).ok());
+}
+
 TEST_CASE_METHOD(KubeFixture, "a rotated token file is read again when the server refuses") {
   TempDir dir;
   std::string file = dir.Write("token", "old\n");
