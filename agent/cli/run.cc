@@ -14,6 +14,7 @@
 #include "agent/cli/surroundings.h"
 #include "agent/cli/system_clock.h"
 #include "agent/serve/agent.h"
+#include "agent/serve/heap.h"
 #include "agent/spec/load.h"
 
 namespace rollguard::cli {
@@ -139,6 +140,7 @@ kube::ConfigFlags ClusterFlags(const Options& options) {
 }
 
 int RunAgent(serve::AgentOptions options) {
+  serve::ShareOneHeap();
   StopSignals signals;
   telemetry::Log log({options.config.log.level, options.config.log.format, {}});
   serve::Agent agent(std::move(options), SystemClock(), log);

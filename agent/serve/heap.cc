@@ -11,6 +11,7 @@ namespace rollguard::serve {
 namespace {
 
 constexpr size_t kWorthIt = 4U << 20;
+constexpr int kLarge = 64 << 10;
 
 // Anonymous memory that is resident, in bytes; 0 when it cannot be read.
 size_t Resident() {
@@ -22,6 +23,12 @@ size_t Resident() {
 }
 
 }  // namespace
+
+void ShareOneHeap() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, kLarge);  // given, it no longer grows with what is freed
+  ::mallopt(M_TRIM_THRESHOLD, kLarge);
+}
 
 void GiveBackMemory() {
   const struct mallinfo2 heap = ::mallinfo2();

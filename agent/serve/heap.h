@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that bursts leave behind (the first lists, a thousand releases that begin at once) lies
-// free between what is kept; the allocator gives back by itself only what is at the end.
+// free between what is kept; the allocator gives back by itself only what is at the end. What one
+// thread decodes and another frees would stay in a heap of the first one's own.
 #pragma once
 
 namespace rollguard::serve {
+
+// One heap for all threads, and what is large outside of it, so that it goes back when it is freed.
+// Before any thread begins.
+void ShareOneHeap();
 
 // Gives pages that nothing lies on back to the system, when there are many of them. From any
 // thread; others that allocate meanwhile may wait for some milliseconds.

@@ -3,13 +3,12 @@
 // parsed and held against each other. The promise is one second.
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
-#include "agent/base/json.h"
 #include "agent/base/text.h"
 #include "agent/spec/load.h"
+#include "tests/bench/report.h"
 
 namespace rollguard::spec {
 namespace {
@@ -71,18 +70,10 @@ int main(int argc, char** argv) {
     Checked again = Check(texts);
     if (again.seconds < best.seconds) best = again;
   }
-  bool good = best.seconds < kPromise && best.problems == 0;
-  if (argc > 1 && std::strcmp(argv[1], "--json") == 0) {
-    std::puts(Json::Obj({{"bench", "check"},
-                         {"rules", kFiles * kRulesInFile},
-                         {"bytes", best.bytes},
-                         {"seconds", best.seconds}})
-                  .Dump(2)
-                  .c_str());
-  } else {
-    std::printf("%d rules in %d files, %.1f MB: %.3f s (best of 3; promised: under %.0f s)%s\n",
-                kFiles * kRulesInFile, kFiles, static_cast<double>(best.bytes) / 1e6, best.seconds,
-                kPromise, good ? "" : "  BROKEN");
-  }
-  return good ? 0 : 1;
+  bench::Report report("check", argc, argv);
+  report.AtMost(StrCat(kFiles * kRulesInFile, " rules in ", kFiles, " files loaded and checked"),
+                best.seconds, "s", kPromise);
+  report.Add("their text", static_cast<double>(best.bytes) / 1e6, "MB");
+  report.AtMost("problems found in them", static_cast<double>(best.problems), "", 0);
+  return report.Finish();
 }

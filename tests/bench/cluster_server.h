@@ -38,8 +38,8 @@ class ClusterServer {
 
   // Gives the Deployments svc-FROM to svc-(TO-1) another image.
   void SetImage(int from, int to, const std::string& image);
-  // Guards by phase; "Waiting" when they wait at their step with its share of traffic, "Unheld" when
-  // they are idle and their Deployment is not on hold yet.
+  // Guards by phase; "Waiting" when they wait at their step with its share of traffic, "Unheld"
+  // when they are idle and their Deployment is not on hold yet.
   std::map<std::string, int> Phases();
   // "namespace pod" of every ready pod.
   std::vector<std::pair<std::string, std::string>> Pods();

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <future>
 
@@ -158,45 +157,29 @@ Figures Measure(testing::RealPrometheus& server, bool fold) {
   return figures;
 }
 
-int Run(bool as_json) {
+int Run(bench::Report& report) {
   testing::PrometheusOptions options;
   options.openmetrics = MakeData();
   auto server = testing::RealPrometheus::Start(options);
   if (server == nullptr) return 1;
-  Json rows = Json::Arr();
-  if (!as_json) {
-    std::printf("%-8s %10s %10s %12s %8s %14s %14s %8s\n", "round", "questions", "requests",
-                "KiB received", "s", "server CPU s", "our CPU s", "failed");
-  }
   Measure(*server, true);  // opens the blocks
   for (bool fold : {true, false}) {
     Figures f = Measure(*server, fold);
-    rows.Push(Json::Obj({{"folded", fold},
-                         {"questions", kGuards * 5},
-                         {"requests", static_cast<int64_t>(f.requests)},
-                         {"bytes", static_cast<int64_t>(f.bytes)},
-                         {"seconds", f.seconds},
-                         {"server_cpu_seconds", f.server},
-                         {"own_cpu_seconds", f.own},
-                         {"failed", static_cast<int64_t>(f.failed)}}));
-    if (as_json) continue;
-    std::printf("%-8s %10d %10llu %12.0f %8.2f %14.2f %14.2f %8llu\n", fold ? "folded" : "single",
-                kGuards * 5, static_cast<unsigned long long>(f.requests),
-                static_cast<double>(f.bytes) / 1024, f.seconds, f.server, f.own,
-                static_cast<unsigned long long>(f.failed));
+    auto name = [&](const char* what) {
+      return StrCat(kGuards * 5, " questions of ", kGuards, " guards, ",
+                    fold ? "folded: " : "one by one: ", what);
+    };
+    if (fold) {
+      report.AtMost(name("requests"), static_cast<double>(f.requests), "", 50);
+    } else {
+      report.Add(name("requests"), static_cast<double>(f.requests), "");
+    }
+    report.Add(name("received"), static_cast<double>(f.bytes) / 1024, "KiB");
+    report.Add(name("time"), f.seconds, "s");
+    report.Add(name("the server's CPU"), f.server, "s");
+    report.Add(name("our CPU"), f.own, "s");
+    report.Add(name("failed"), static_cast<double>(f.failed), "");
   }
-  if (as_json) {
-    std::printf("%s\n", rows.Dump(2).c_str());
-    return 0;
-  }
-  bench::Report report("fold", 0, nullptr);
-  report.Add({.name = "requests for 5,000 questions of 1,000 guards",
-              .value = rows.At(size_t{0}).At("requests").DoubleOr(0),
-              .unit = "",
-              .at_most = 50,
-              .at_least = {},
-              .floor = {},
-              .floor_is = {}});
   return report.Finish();
 }
 
@@ -204,5 +187,6 @@ int Run(bool as_json) {
 }  // namespace rollguard::prometheus
 
 int main(int argc, char** argv) {
-  return rollguard::prometheus::Run(argc > 1 && std::strcmp(argv[1], "--json") == 0);
+  rollguard::bench::Report report("fold", argc, argv);
+  return rollguard::prometheus::Run(report);
 }

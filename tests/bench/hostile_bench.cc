@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long hostile PromQL holds us up, and what memory it takes: goal 100 ms each, and no more
-// memory than a small multiple of the text. Ends 1 when the goal is missed.
+// memory than a small multiple of the text.
 #include <sys/resource.h>
 
 #include <chrono>
-#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "agent/promql/engine.h"
 #include "agent/promql/parser.h"
 #include "agent/promql/storage.h"
+#include "tests/bench/report.h"
 
 namespace rollguard::promql {
 namespace {
@@ -72,24 +72,25 @@ long PeakKiB() {
   return usage.ru_maxrss;
 }
 
-int Run() {
+int Run(bench::Report& report) {
   const MemoryStore store = OneSeries();
-  int slow = 0;
-  std::printf("%-27s %10s %9s %10s  %s\n", "input", "bytes", "ms", "peak +KiB", "answer");
   for (const Hostile& input : Inputs()) {
     const long before = PeakKiB();
     const auto begin = std::chrono::steady_clock::now();
     const std::string answer = AnswerTo(input, store);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    slow += took.count() > kGoalMs ? 1 : 0;
-    std::printf("%-27s %10zu %9.2f %10ld  %s\n", input.name, input.text.size(), took.count(),
-                PeakKiB() - before, answer.substr(0, 70).c_str());
+    report.AtMost(input.name, took.count(), "ms", kGoalMs);
+    report.Add(StrCat(input.name, ": memory at its peak"), static_cast<double>(PeakKiB() - before),
+               "KiB");
+    report.Note(StrCat(input.name, ": ", Abbreviate(answer, 70)));
   }
-  std::printf("%d over the goal of %.0f ms\n", slow, kGoalMs);
-  return slow == 0 ? 0 : 1;
+  return report.Finish();
 }
 
 }  // namespace
 }  // namespace rollguard::promql
 
-int main() { return rollguard::promql::Run(); }
+int main(int argc, char** argv) {
+  rollguard::bench::Report report("hostile", argc, argv);
+  return rollguard::promql::Run(report);
+}

@@ -9,7 +9,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <deque>
 #include <fstream>
@@ -22,11 +21,14 @@
 #include "agent/kube/informer.h"
 #include "agent/kube/resources.h"
 #include "agent/net/curl_client.h"
+#include "tests/bench/report.h"
 #include "tests/support/real_clock.h"
 #include "tests/support/tiny_server.h"
 
 namespace rollguard::kube {
 namespace {
+
+using bench::Report;
 
 constexpr int kObjects = 10'000;
 
@@ -170,22 +172,6 @@ class Queue {
   std::deque<std::function<void()>> queue_;
 };
 
-class Report {
- public:
-  explicit Report(bool json) : as_json_(json) {}
-  void Add(const std::string& name, double value, const std::string& unit) {
-    figures_.Set(name, value);
-    if (!as_json_) std::printf("%-52s %10.1f %s\n", name.c_str(), value, unit.c_str());
-  }
-  void Finish() const {
-    if (as_json_) std::printf("%s\n", figures_.Dump(2).c_str());
-  }
-
- private:
-  bool as_json_;
-  Json figures_ = Json::Obj();
-};
-
 // CPU time of all threads of this process; on a busy machine it says more than the clock.
 double CpuMillis() { return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
@@ -252,8 +238,8 @@ void MeasureDecoding(Report& report) {
   report.Add("page of 2,000: decoded without managedFields, CPU", best, "ms");
 }
 
-int Main(bool json) {
-  Report report(json);
+int Main(int argc, char** argv) {
+  Report report("kube", argc, argv);
   constexpr int kPage = 500;
   pid_t server = 0;
   int port = StartServer(kPage, &server);
@@ -262,13 +248,10 @@ int Main(bool json) {
   MeasureDecoding(report);
   kill(server, SIGKILL);
   waitpid(server, nullptr, 0);
-  report.Finish();
-  return 0;
+  return report.Finish();
 }
 
 }  // namespace
 }  // namespace rollguard::kube
 
-int main(int argc, char** argv) {
-  return rollguard::kube::Main(argc > 1 && std::strcmp(argv[1], "--json") == 0);
-}
+int main(int argc, char** argv) { return rollguard::kube::Main(argc, argv); }

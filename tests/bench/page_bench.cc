@@ -10,12 +10,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <cstring>
 #include <thread>
 
 #include "agent/base/text.h"
 #include "agent/http/server.h"
 #include "tests/api/api_world.h"
+#include "tests/bench/report.h"
 
 namespace rollguard {
 namespace {
@@ -118,7 +118,7 @@ Figures Measure(testing::ApiWorld& world, http::Server& server, int pages) {
   return figures;
 }
 
-void Run(bool json) {
+void Run(bench::Report& report) {
   testing::ApiWorldOptions options;
   options.guards = {testing::CanaryManifest("shop", "cart", "[{setWeight: 20}]")};
   testing::ApiWorld world(std::move(options));
@@ -133,22 +133,16 @@ void Run(bool json) {
       return server.Publish(std::move(type), std::move(topic), std::move(data));
     });
   });
-  if (!json)
-    std::printf("%-8s %12s %12s %12s %12s %10s\n", "streams", "tell p50 us", "tell p99 us",
-                "ask p50 us", "ask p99 us", "delivered");
   for (int pages : {0, 300}) {
     Figures f = Measure(world, server, pages);
     double told50 = Quantile(f.told, 0.5), told99 = Quantile(f.told, 0.99);
     double asked50 = Quantile(f.asked, 0.5), asked99 = Quantile(f.asked, 0.99);
-    if (json) {
-      std::printf(
-          "{\"name\":\"page %d streams\",\"tell_p50_us\":%.1f,\"tell_p99_us\":%.1f,"
-          "\"ask_p50_us\":%.1f,\"ask_p99_us\":%.1f,\"delivered\":%.4f}\n",
-          pages, told50, told99, asked50, asked99, f.delivered);
-    } else {
-      std::printf("%-8d %12.1f %12.1f %12.1f %12.1f %10.4f\n", pages, told50, told99, asked50,
-                  asked99, f.delivered);
-    }
+    auto name = [&](const char* what) { return StrCat(pages, " open pages: ", what); };
+    report.Add(name("tell a decision, p50"), told50, "us");
+    report.Add(name("tell a decision, p99"), told99, "us");
+    report.Add(name("ask for one, p50"), asked50, "us");
+    report.Add(name("ask for one, p99"), asked99, "us");
+    report.Add(name("events delivered"), 100 * f.delivered, "%");
   }
   world.Do([&] { world.api().SetPublisher({}); });
   server.Stop(Duration(0));
@@ -158,6 +152,7 @@ void Run(bool json) {
 }  // namespace rollguard
 
 int main(int argc, char** argv) {
-  rollguard::Run(argc > 1 && std::strcmp(argv[1], "--json") == 0);
-  return 0;
+  rollguard::bench::Report report("page", argc, argv);
+  rollguard::Run(report);
+  return report.Finish();
 }

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <cstring>
 #include <future>
 #include <vector>
 
 #include "agent/base/text.h"
 #include "agent/net/curl_client.h"
 #include "agent/probe/net_prober.h"
+#include "tests/bench/report.h"
 #include "tests/support/real_clock.h"
 #include "tests/support/tiny_server.h"
 
@@ -47,7 +47,7 @@ Figures Measure(net::CurlClient& client, probe::NetProber& prober, const Clock& 
   return {taken[kChecks / 2], taken[kChecks * 99 / 100], taken.back(), failed};
 }
 
-void Run(bool json) {
+void Run(bench::Report& report) {
   testing::RealClock clock;
   testing::TinyServer server([](const testing::TinyRequest&, testing::TinyConnection& connection) {
     connection.Respond(200, R"({"status": "ok"})");
@@ -89,16 +89,11 @@ void Run(bool json) {
        },
        kSpread},
   };
-  if (!json)
-    std::printf("%-28s %9s %9s %9s %7s\n", "probes", "p50 ms", "p99 ms", "max ms", "failed");
   for (const Row& row : rows) {
     Figures f = Measure(client, prober, clock, row.what, row.spread);
-    if (json) {
-      std::printf("{\"name\":\"probe %s\",\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"failed\":%d}\n",
-                  row.name, f.p50, f.p99, f.failed);
-    } else {
-      std::printf("%-28s %9.2f %9.2f %9.2f %7d\n", row.name, f.p50, f.p99, f.max, f.failed);
-    }
+    report.Add(StrCat(row.name, ": p50"), f.p50, "ms");
+    report.Add(StrCat(row.name, ": p99"), f.p99, "ms");
+    report.Add(StrCat(row.name, ": failed"), f.failed, "");
   }
 }
 
@@ -106,6 +101,7 @@ void Run(bool json) {
 }  // namespace rollguard
 
 int main(int argc, char** argv) {
-  rollguard::Run(argc > 1 && std::strcmp(argv[1], "--json") == 0);
-  return 0;
+  rollguard::bench::Report report("probe", argc, argv);
+  rollguard::Run(report);
+  return report.Finish();
 }

@@ -89,6 +89,16 @@ void Report::Add(const std::string& name, double value, const std::string& unit)
        .floor_is = {}});
 }
 
+void Report::AtMost(const std::string& name, double value, const std::string& unit, double goal) {
+  Add({.name = name,
+       .value = value,
+       .unit = unit,
+       .at_most = goal,
+       .at_least = {},
+       .floor = {},
+       .floor_is = {}});
+}
+
 void Report::Add(Figure f) {
   std::string goal, floor;
   if (f.at_most) goal = StrCat("goal <= ", FormatNumber(*f.at_most));

@@ -33,6 +33,8 @@ class Report {
 
   void Section(const std::string& title);
   void Add(const std::string& name, double value, const std::string& unit);
+  // With a goal.
+  void AtMost(const std::string& name, double value, const std::string& unit, double goal);
   void Add(Figure figure);
   // A sentence that belongs to the figures: what was not measured, and why.
   void Note(const std::string& text);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How soon the agent is of use: the bare program, cold and warm, and the agent with 10,000 guards
-// that an earlier process took over, until /health/ready says so and until every guard was looked
-// at, with the configuration's own rate limit towards the API server.
+// How soon the bare program is there, cold and warm. How long an agent with thousands of guards
+// takes to be ready is measured by bench_scale, which has them.
 //
-//   bench_start [--guards N]
+//   bench_start
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -43,24 +42,6 @@ double TrueMillis() {
   return *std::min_element(taken.begin(), taken.end());
 }
 
-// The list of guards alone, asked for as the agent does.
-double ListMillis(Fleet& fleet) {
-  const double begun = Monotonic();
-  std::string next;
-  do {
-    const auto answer = testing::Ask(fleet.cluster().port(), "GET",
-                                     StrCat("/apis/rollguard.dev/v1alpha1/guards?limit=500",
-                                            next.empty() ? "" : "&continue=", next));
-    const size_t at = answer.body.find("\"continue\":\"");
-    next = at == std::string::npos
-               ? ""
-               : answer.body.substr(at + 12, answer.body.find('"', at + 12) - at - 12);
-    next = ReplaceAll(next, "=", "%3D");
-    next = ReplaceAll(next, "+", "%2B");
-  } while (!next.empty());
-  return (Monotonic() - begun) * 1e3;
-}
-
 int Main(int argc, char** argv) {
   Report report("start", argc, argv);
   const double bare = TrueMillis();
@@ -72,33 +53,6 @@ int Main(int argc, char** argv) {
               .floor = bare,
               .floor_is = "/bin/true"});
   report.Add("rollguard version, program not cached, best of 20", VersionMillis(true), "ms");
-
-  const int guards = static_cast<int>(report.Option("--guards", 10'000));
-  Fleet fleet({.guards = guards, .replicas = 2, .metrics = false});
-  fleet.StartAgent(false);
-  fleet.Await("Idle", guards, 1800);
-  const double list = ListMillis(fleet) / 1e3;
-  double ready = 1e9, cpu = 0;
-  for (int i = 0; i < 3; ++i) {
-    fleet.StopAgent();
-    ready = std::min(ready, fleet.StartAgent(true));
-    cpu = fleet.usage().cpu;
-  }
-  report.Add({.name = StrCat(guards, " guards: start to ready, best of 3"),
-              .value = ready,
-              .unit = "s",
-              .at_most = guards == 10'000 ? std::optional(3.0) : std::nullopt,
-              .at_least = {},
-              .floor = list,
-              .floor_is = "the server's list of guards alone"});
-  report.Add(StrCat(guards, " guards: CPU until ready"), cpu, "s");
-  const double begun = Monotonic();
-  while (fleet.Metric("rollguard_looks_total") < guards && Monotonic() - begun < 300)
-    ::usleep(50'000);
-  report.Add(StrCat(guards, " guards: from ready until every guard was looked at"),
-             Monotonic() - begun, "s");
-  report.Add(StrCat(guards, " guards: CPU until every guard was looked at"), fleet.usage().cpu,
-             "s");
   return report.Finish();
 }
 

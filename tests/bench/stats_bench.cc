@@ -6,16 +6,15 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "agent/base/json.h"
 #include "agent/base/text.h"
 #include "agent/stats/histogram.h"
 #include "agent/stats/mann_whitney.h"
 #include "agent/stats/sequential.h"
+#include "tests/bench/report.h"
 #include "tests/stats/traffic.h"
 
 namespace rollguard::stats {
@@ -126,54 +125,25 @@ Outcome Measure(int releases, const Trial& trial) {
 
 double WilsonLower(double hits, double n) { return 1 - WilsonUpper(n - hits, n); }
 
-class Report {
- public:
-  explicit Report(bool json) : json_(json) {}
+using bench::Report;
 
-  void Section(const char* title) {
-    if (!json_) std::printf("\n%s\n", title);
+// Tests that promise alpha are held to it; the others are there to compare with.
+void False(Report& report, const std::string& name, const Outcome& o, bool promised) {
+  const double share = 100.0 * o.alarms / o.releases;
+  const std::string what = StrCat("false alarms: ", name);
+  if (promised) {
+    report.AtMost(what, share, "%", 100 * kAlpha);
+  } else {
+    report.Add(what, share, "%");
   }
+  report.Add(StrCat(what, ", 95 % interval to"), 100 * WilsonUpper(o.alarms, o.releases), "%");
+}
 
-  // Tests that promise alpha are held to it; the others are there to compare with.
-  void False(const char* name, const Outcome& o, bool promised) {
-    double share = static_cast<double>(o.alarms) / o.releases;
-    double low = std::max(0.0, WilsonLower(o.alarms, o.releases));
-    double high = WilsonUpper(o.alarms, o.releases);
-    if (!json_) {
-      std::printf("  %-44s %6.2f %%  [%.2f, %.2f]  (%d of %d)%s\n", name, 100 * share, 100 * low,
-                  100 * high, o.alarms, o.releases,
-                  promised && share > kAlpha ? "  OVER ALPHA" : "");
-    }
-    good_ = good_ && !(promised && share > kAlpha);
-    rows_.Push(Json::Obj({{"name", name},
-                          {"releases", o.releases},
-                          {"falseAlarms", share},
-                          {"low", low},
-                          {"high", high}}));
-  }
-
-  void Found(const char* name, const Outcome& o) {
-    double share = static_cast<double>(o.alarms) / o.releases;
-    if (!json_)
-      std::printf("  %-44s found %6.2f %%  median %6.0f s  p90 %6.0f s\n", name, 100 * share,
-                  o.median, o.p90);
-    rows_.Push(Json::Obj(
-        {{"name", name}, {"found", share}, {"medianSeconds", o.median}, {"p90Seconds", o.p90}}));
-  }
-
-  // False when a promise was broken.
-  bool good() const { return good_; }
-
-  void Finish(double seconds) {
-    if (json_) std::puts(Json::Obj({{"bench", "stats"}, {"rows", rows_}}).Dump(2).c_str());
-    if (!json_) std::printf("\n%.1f s\n", seconds);
-  }
-
- private:
-  bool json_;
-  bool good_ = true;
-  Json rows_ = Json::Arr();
-};
+void Found(Report& report, const std::string& name, const Outcome& o) {
+  report.Add(StrCat(name, ": found"), 100.0 * o.alarms / o.releases, "%");
+  report.Add(StrCat(name, ": median"), o.median, "s");
+  report.Add(StrCat(name, ": p90"), o.p90, "s");
+}
 
 Trial Errors(World world, double ratio) {
   return [=](uint64_t seed) {
@@ -183,21 +153,19 @@ Trial Errors(World world, double ratio) {
 
 void FalseAlarms(Report& report) {
   report.Section("false alarms on healthy releases, share with 95 % interval (alpha 1 %)");
-  report.False("errors, sequential (mix)", Measure(kReleases, Errors(World::kSteady, 1)), true);
-  report.False("errors, sequential, drifting traffic",
-               Measure(kReleases, Errors(World::kDrifting, 1)), true);
-  report.False("errors, sequential, shared incidents",
-               Measure(kReleases, Errors(World::kIncidents, 1)), true);
-  report.False("latency, sequential",
-               Measure(kReleases, [](uint64_t seed) { return LatencyTrial(seed, 1); }), true);
-  report.False(
-      "errors, z-test looked at each time",
-      Measure(kReleases, [](uint64_t seed) { return ZTest(Traffic(seed, World::kSteady)); }),
-      false);
-  report.False(
-      "errors, Mann-Whitney each minute",
-      Measure(300, [](uint64_t seed) { return MannWhitneyTrial(Traffic(seed, World::kSteady)); }),
-      false);
+  False(report, "errors, sequential (mix)", Measure(kReleases, Errors(World::kSteady, 1)), true);
+  False(report, "errors, sequential, drifting traffic",
+        Measure(kReleases, Errors(World::kDrifting, 1)), true);
+  False(report, "errors, sequential, shared incidents",
+        Measure(kReleases, Errors(World::kIncidents, 1)), true);
+  False(report, "latency, sequential",
+        Measure(kReleases, [](uint64_t seed) { return LatencyTrial(seed, 1); }), true);
+  False(report, "errors, z-test looked at each time",
+        Measure(kReleases, [](uint64_t seed) { return ZTest(Traffic(seed, World::kSteady)); }),
+        false);
+  False(report, "errors, Mann-Whitney each minute",
+        Measure(300, [](uint64_t seed) { return MannWhitneyTrial(Traffic(seed, World::kSteady)); }),
+        false);
 }
 
 void Detection(Report& report) {
@@ -205,16 +173,15 @@ void Detection(Report& report) {
   report.Section("time to find a bad release");
   for (double ratio : {1.5, 2.0, 3.0, 10.0}) {
     std::string name = Format("errors x %g, sequential", ratio);
-    report.Found(name.c_str(), Measure(kBad, Errors(World::kSteady, ratio)));
+    Found(report, name, Measure(kBad, Errors(World::kSteady, ratio)));
     name = Format("errors x %g, z-test (see its false alarms)", ratio);
-    report.Found(name.c_str(), Measure(kBad, [=](uint64_t seed) {
-                   return ZTest(Traffic(seed, World::kSteady, ratio));
-                 }));
+    Found(report, name, Measure(kBad, [=](uint64_t seed) {
+            return ZTest(Traffic(seed, World::kSteady, ratio));
+          }));
   }
   for (double factor : {1.25, 1.5, 2.0}) {
     std::string name = Format("latency x %g, sequential", factor);
-    report.Found(name.c_str(),
-                 Measure(kBad, [=](uint64_t seed) { return LatencyTrial(seed, factor); }));
+    Found(report, name, Measure(kBad, [=](uint64_t seed) { return LatencyTrial(seed, factor); }));
   }
 }
 
@@ -223,10 +190,8 @@ void Detection(Report& report) {
 
 int main(int argc, char** argv) {
   using namespace rollguard::stats;
-  auto start = std::chrono::steady_clock::now();
-  Report report(argc > 1 && std::strcmp(argv[1], "--json") == 0);
+  rollguard::bench::Report report("stats", argc, argv);
   FalseAlarms(report);
   Detection(report);
-  report.Finish(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  return report.good() ? 0 : 1;
+  return report.Finish();
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// All budgets at a glance: what the other benches wrote into a folder (default: beside the file
-// that
-// --json or $BENCH_JSON names), as one table of goal, figure and floor. Measures nothing itself.
+// All budgets at a glance, as docs/performance.md shows them: what the other benches wrote into a
+// folder (default: beside the file that --json or $BENCH_JSON names), as Markdown tables of goal,
+// figure and floor, of how cost grows with the number of guards, and of what else was measured.
+// Measures nothing itself.
 //
 //   bench_summary [FOLDER]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,43 +26,131 @@ std::string Folder(int argc, char** argv) {
   return file != nullptr ? std::filesystem::path(file).parent_path().string() : ".";
 }
 
-std::string Number(const Json& value) {
-  return value.is_null() ? "" : Format("%.3g", value.DoubleOr(0));
+using Results = std::map<std::string, Json>;  // by bench
+
+Results Load(const std::string& folder) {
+  Results results;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    if (entry.path().extension() != ".json") continue;
+    if (auto file = ParseJson(testing::ReadFile(entry.path().string())))
+      results[entry.path().stem().string()] = std::move(*file);
+  }
+  return results;
 }
 
-// Rows of one file; how many missed their goal.
-int Print(const Json& file) {
+std::string Number(const Json& value) {
+  if (value.is_null()) return "-";
+  const double number = value.DoubleOr(0);
+  return Format(number >= 100 || number == static_cast<int64_t>(number) ? "%.0f" : "%.3g", number);
+}
+
+std::string WithUnit(const Json& value, const Json& figure) {
+  if (value.is_null()) return "-";
+  const std::string unit = figure.At("unit").Str();
+  return unit.empty() ? Number(value) : StrCat(Number(value), " ", unit);
+}
+
+std::string Goal(const Json& figure) {
+  const Json &most = figure.At("atMost"), &least = figure.At("atLeast");
+  return StrCat(most.is_null() ? ">= " : "<= ", WithUnit(most.is_null() ? least : most, figure));
+}
+
+bool Meets(const Json& figure) {
+  const Json &most = figure.At("atMost"), &least = figure.At("atLeast");
+  const double value = figure.At("value").DoubleOr(0);
+  return (most.is_null() || value <= most.DoubleOr(0)) &&
+         (least.is_null() || value >= least.DoubleOr(0));
+}
+
+// Returns how many missed their goal.
+int PrintBudgets(const Results& results) {
+  std::printf("| part | budget | goal | figure | floor | state |\n");
+  std::printf("| --- | --- | --- | --- | --- | --- |\n");
   int missed = 0;
-  const Json& figures = file.At("figures");
-  for (const Json& f : figures.items()) {
-    const Json &most = f.At("atMost"), &least = f.At("atLeast");
-    if (most.is_null() && least.is_null()) continue;
-    const double value = f.At("value").DoubleOr(0);
-    const bool good = (most.is_null() || value <= most.DoubleOr(0)) &&
-                      (least.is_null() || value >= least.DoubleOr(0));
-    missed += good ? 0 : 1;
-    std::printf("%-8s %-52s %9s %9s %9s %-9s %s\n", file.At("bench").Str().c_str(),
-                f.At("name").Str().c_str(),
-                (most.is_null() ? ">= " + Number(least) : "<= " + Number(most)).c_str(),
-                Number(f.At("value")).c_str(), Number(f.At("floor")).c_str(),
-                f.At("unit").Str().c_str(), good ? "" : "MISSED");
+  for (const auto& [bench, file] : results) {
+    const Json& figures = file.At("figures");
+    for (const Json& f : figures.items()) {
+      if (f.At("atMost").is_null() && f.At("atLeast").is_null()) continue;
+      std::string floor = WithUnit(f.At("floor"), f);
+      if (!f.At("floor").is_null()) floor += StrCat(": ", f.At("floorIs").Str());
+      missed += Meets(f) ? 0 : 1;
+      std::printf("| `%s` | %s | %s | %s | %s | %s |\n", bench.c_str(), f.At("name").Str().c_str(),
+                  Goal(f).c_str(), WithUnit(f.At("value"), f).c_str(), floor.c_str(),
+                  Meets(f) ? "met" : "**missed**");
+    }
   }
   return missed;
 }
 
+const Json* Find(const Results& results, const std::string& name) {
+  for (const char* bench : {"scale", "scale-50000"}) {
+    auto file = results.find(bench);
+    if (file == results.end()) continue;
+    const Json& figures = file->second.At("figures");
+    for (const Json& f : figures.items()) {
+      if (f.At("name").Str() == name) return &f;
+    }
+  }
+  return nullptr;
+}
+
+void PrintGrowth(const Results& results, const char* what, const std::vector<int>& sizes,
+                 const std::vector<const char*>& columns) {
+  std::printf("\n| guards |");
+  for (const char* column : columns) std::printf(" %s |", column);
+  std::printf("\n| --- |");
+  for (size_t i = 0; i < columns.size(); ++i) std::printf(" --- |");
+  std::printf("\n");
+  for (int size : sizes) {
+    std::string row = StrCat("| ", size, " |");
+    bool measured = false;
+    for (const char* column : columns) {
+      const Json* figure = Find(results, StrCat(size, what, column));
+      measured = measured || figure != nullptr;
+      row += StrCat(" ", figure == nullptr ? "-" : WithUnit(figure->At("value"), *figure), " |");
+    }
+    if (measured) std::printf("%s\n", row.c_str());
+  }
+}
+
+void PrintOthers(const Results& results) {
+  std::printf("\n| part | figure | |\n| --- | --- | --- |\n");
+  for (const auto& [bench, file] : results) {
+    if (bench.starts_with("scale") || bench == "hostile") continue;  // shown already
+    const Json& figures = file.At("figures");
+    for (const Json& f : figures.items()) {
+      if (!f.At("atMost").is_null() || !f.At("atLeast").is_null()) continue;
+      std::printf("| `%s` | %s | %s |\n", bench.c_str(), f.At("name").Str().c_str(),
+                  WithUnit(f.At("value"), f).c_str());
+    }
+  }
+}
+
 int Main(int argc, char** argv) {
-  std::vector<std::string> files;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(Folder(argc, argv), none)) {
-    if (entry.path().extension() == ".json") files.push_back(entry.path().string());
+  const Results results = Load(Folder(argc, argv));
+  if (results.empty()) {
+    std::printf("no results yet: run ./dev bench, or ./dev bench NAME\n");
+    return 0;
   }
-  std::sort(files.begin(), files.end());
-  std::printf("%-8s %-52s %9s %9s %9s\n", "bench", "budget", "goal", "figure", "floor");
-  int missed = 0;
-  for (const std::string& path : files) {
-    if (auto file = ParseJson(testing::ReadFile(path))) missed += Print(*file);
+  for (const auto& [bench, file] : results) {
+    const Json& machine = file.At("machine");
+    std::printf("Measured on %d cores of %s, Linux %s, g++ %s; load when `%s` ended: %s.\n\n",
+                static_cast<int>(machine.At("cores").IntOr(0)), machine.At("cpu").Str().c_str(),
+                machine.At("kernel").Str().c_str(), machine.At("compiler").Str().c_str(),
+                bench.c_str(), machine.At("load").Str().c_str());
+    break;
   }
-  std::printf("%zu benches with results, %d budgets missed\n", files.size(), missed);
+  const int missed = PrintBudgets(results);
+  PrintGrowth(results, " guards at rest: ", {100, 1000, 10'000, 50'000},
+              {"RSS", "RSS per guard", "start to ready", "CPU from start to ready",
+               "CPU from start until every guard was looked at", "CPU afterwards",
+               "API requests per minute", "looks per minute"});
+  PrintGrowth(results, " active, 5 metrics each: ", {100, 1000},
+              {"RSS", "CPU", "metric requests per round", "questions per round",
+               "API requests per minute, waiting", "patches per release to its first step"});
+  PrintOthers(results);
+  std::printf("\n%zu parts with results, %d budgets missed\n", results.size(), missed);
   return 0;
 }
 
