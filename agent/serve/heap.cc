@@ -11,7 +11,6 @@ namespace rollguard::serve {
 namespace {
 
 constexpr size_t kWorthIt = 4U << 20;
-constexpr int kLarge = 64 << 10;
 
 // Anonymous memory that is resident, in bytes; 0 when it cannot be read.
 size_t Resident() {
@@ -26,8 +25,6 @@ size_t Resident() {
 
 void ShareOneHeap() {
   ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, kLarge);  // given, it no longer grows with what is freed
-  ::mallopt(M_TRIM_THRESHOLD, kLarge);
 }
 
 void GiveBackMemory() {

@@ -6,8 +6,7 @@
 
 namespace rollguard::serve {
 
-// One heap for all threads, and what is large outside of it, so that it goes back when it is freed.
-// Before any thread begins.
+// One heap for all threads. Before any of them begins.
 void ShareOneHeap();
 
 // Gives pages that nothing lies on back to the system, when there are many of them. From any
