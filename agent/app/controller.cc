@@ -21,9 +21,6 @@ std::string WorkloadKey(std::string_view ns, std::string_view name) {
 
 bool IsGuardKind(const ResourceType& type) { return type == kube::resources::Guards(); }
 
-// Not another one of the same name, made after it was deleted.
-bool IsSame(const Json& guard, const Json& other) { return UidOf(guard) == UidOf(other); }
-
 // A ReplicaSet's name without its hash: the Deployment's.
 std::string WithoutHash(const std::string& name) { return name.substr(0, name.rfind('-')); }
 
@@ -128,8 +125,8 @@ void Controller::OnGuard(const Json& object) {
     OnGuardGone(id);
     return;
   }
-  if (auto known = slots_.find(id);
-      known != slots_.end() && !IsSame(ObjectOf(*known->second), object)) {
+  // Another one of the same name, made after it was deleted?
+  if (auto known = slots_.find(id); known != slots_.end() && known->second->uid != UidOf(object)) {
     const std::string& then = known->second->resource_version;
     if (IsAsNew(then, object.At("metadata", "resourceVersion").Str())) return;  // of the former one
     OnGuardGone(id);  // what it was doing is not the new one's
@@ -237,6 +234,7 @@ void Controller::KeepObject(Slot& slot, const Json& object) {
   metadata.Erase("managedFields");
   if (Json* annotations = metadata.Find("annotations"))
     annotations->Erase("kubectl.kubernetes.io/last-applied-configuration");
+  slot.uid = metadata.At("uid").Str();
   slot.generation = metadata.At("generation").IntOr(0);
   slot.packed_object = packer_.Pack(Json::Obj({{"apiVersion", object.At("apiVersion")},
                                                {"kind", object.At("kind")},

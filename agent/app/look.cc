@@ -146,7 +146,7 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   view->hpa.object = view->candidate_hpa.object = nullptr;
   for (auto& revision : view->target.revisions) revision.object = nullptr;
   for (auto& revision : view->candidate.revisions) revision.object = nullptr;
-  slot->intended = result.state;
+  slot->intended = std::make_unique<release::GuardState>(result.state);
   WriteStatus(
       slot, result.state,
       [this, slot, before = std::move(before), after = result.state, view,
@@ -258,23 +258,24 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
     request.name = slot->name;
     request.urgent = slot->urgent;
     slot->busy = true;
-    ports_.cluster->Call(std::move(request), [this, slot, alive = std::weak_ptr(alive_)](
-                                                 const Expected<Json>& object) {
-      if (alive.expired()) return;
-      slot->busy = false;
-      if (object && !(object->At("metadata", "uid") == ObjectOf(*slot).At("metadata", "uid"))) {
-        if (!slot->gone) OnGuard(*object);
-        return;
-      }
-      if (object) {
-        slot->resource_version = object->At("metadata", "resourceVersion").Str();
-        KeepObject(*slot, *object);
-        KeepStatus(*slot, object->At("status"));
-        slot->state.reset();
-        Parse(*slot, *object);
-      }
-      Schedule(slot, kConflictRetry);
-    });
+    ports_.cluster->Call(std::move(request),
+                         [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
+                           if (alive.expired()) return;
+                           slot->busy = false;
+                           if (object && UidOf(*object) != slot->uid) {
+                             if (!slot->gone) OnGuard(*object);
+                             return;
+                           }
+                           if (object) {
+                             slot->resource_version =
+                                 object->At("metadata", "resourceVersion").Str();
+                             KeepObject(*slot, *object);
+                             KeepStatus(*slot, object->At("status"));
+                             slot->state.reset();
+                             Parse(*slot, *object);
+                           }
+                           Schedule(slot, kConflictRetry);
+                         });
     return;
   }
   int doublings = std::min(slot->failures++, kMaxDoublings);
@@ -328,7 +329,7 @@ void Controller::Finalize(const SlotPtr& slot) {
                        [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
                          if (alive.expired() || slot->gone) return;
                          if (object) {
-                           left_[slot->id] = UidOf(slot->object);
+                           left_[slot->id] = slot->uid;
                            OnGuardGone(slot->id);
                            return;
                          }

@@ -83,7 +83,7 @@ NotifyListener::~NotifyListener() {
 void NotifyListener::Decided(const spec::Guard& guard, const release::Decision& decision) {
   auto& decisions = stories_[guard.Id()].decisions;
   decisions.push_back(decision);
-  if (decisions.size() > kDecisions) decisions.pop_front();
+  if (decisions.size() > kDecisions) decisions.erase(decisions.begin());
 }
 
 Notice NotifyListener::Begin(const spec::Guard& guard) const {

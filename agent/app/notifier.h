@@ -6,7 +6,6 @@
 // Belongs to the deciding thread. One of the controller's listeners.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,9 +34,9 @@ class NotifyListener : public Listener {
 
  private:
   struct Story {
-    std::deque<release::Decision> decisions;  // the last few, newest last
-    std::string told_release;                 // whose end was told last
-    std::optional<Notice> ending;             // told when the engine does not
+    std::vector<release::Decision> decisions;  // the last few, newest last
+    std::string told_release;                  // whose end was told last
+    std::optional<Notice> ending;              // told when the engine does not
     TimerId timer = 0;
   };
   Notice Begin(const spec::Guard& guard) const;

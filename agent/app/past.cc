@@ -29,7 +29,7 @@ int64_t LaterSequence(const std::string& guard, const std::string& uid,
 }  // namespace
 
 void Controller::Know(Slot& slot) const {
-  const std::string uid = ObjectOf(slot).At("metadata", "uid").Str();
+  const std::string& uid = slot.uid;
   if (slot.known_uid != uid) {
     slot.known_uid = uid;
     slot.known_sequence = 0;

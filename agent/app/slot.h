@@ -24,6 +24,7 @@ struct Controller::Slot {
   // asks it for. Beside it the two parts of its status that every look asks for.
   std::string packed_object;
   std::string packed_status;
+  std::string uid;
   Json inbox;
   Json owner;
   int64_t generation = 0;
@@ -42,9 +43,9 @@ struct Controller::Slot {
   // The furthest its status was known to be, while it is this object.
   std::string known_uid;
   int64_t known_sequence = 0;
-  std::optional<release::GuardState> intended;  // while it is being written
-  std::string checked_artifacts;                // which template and signatures, and
-  std::string refused_artifacts;                // why they were refused; empty: they were not
+  std::unique_ptr<release::GuardState> intended;  // while it is being written
+  std::string checked_artifacts;                  // which template and signatures, and
+  std::string refused_artifacts;                  // why they were refused; empty: they were not
   std::vector<std::string> configs;  // ConfigMaps and Secrets the target's template named last
   std::string configs_read_for;      // see release::ConfigsView
   std::vector<release::Command> commands;

@@ -83,7 +83,7 @@ std::optional<GuardState> Controller::StateOf(const std::string& id) const {
   auto found = slots_.find(id);
   if (found != slots_.end()) {
     const Slot& slot = *found->second;
-    return slot.intended ? slot.intended : slot.state;
+    return slot.intended ? std::optional(*slot.intended) : slot.state;
   }
   const size_t slash = id.find('/');
   Arena arena;

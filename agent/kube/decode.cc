@@ -17,7 +17,7 @@ namespace {
 namespace od = simdjson::ondemand;
 
 constexpr int kMaxDepth = 128;
-constexpr size_t kKeepCapacity = 1U << 20;
+constexpr size_t kKeepCapacity = 64U << 10;
 constexpr size_t kLinearKeys = 16;
 
 // Thrown nowhere: the walk returns simdjson's codes, and these words go with our own refusals.
