@@ -58,6 +58,7 @@ void Controller::Hand(const Slot& slot, const std::string& key, Json entry,
   request.patch = PatchKind::kMerge;
   request.body =
       Json::Obj({{"status", Json::Obj({{"inbox", Json::Obj({{key, std::move(entry)}})}})}});
+  request.urgent = true;
   ports_.cluster->Call(std::move(request), [done = std::move(done)](const Expected<Json>& answer) {
     done(answer ? Status() : Status(answer.error()));
   });

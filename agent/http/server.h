@@ -28,7 +28,8 @@ struct ServerOptions {
   std::optional<ServerTls> tls{};
   HeadLimits limits{};
   int workers = 4;
-  std::string urgent = "";        // requests to paths that begin so pass all others; empty: none do
+  std::string urgent =
+      "";  // what is posted to paths that begin so passes all others; empty: nothing
   size_t max_connections = 8192;  // beyond: the connection idle for longest makes room
   size_t max_queued = 1024;       // requests waiting for a worker; beyond: 503 with Retry-After
   Duration head_deadline = std::chrono::seconds(10);
