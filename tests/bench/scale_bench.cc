@@ -116,11 +116,15 @@ void Rest(Report& report, int guards) {
     ready = std::min(ready, fleet.StartAgent(true));  // as configured by default
     until_ready = fleet.usage().cpu;
   }
-  for (double last = -1; fleet.Metric("rollguard_looks_total") != last;) {
-    last = fleet.Metric("rollguard_looks_total");
+  const double limit_at = Monotonic() + 300;
+  double looks = 0;
+  for (double last = -1; (looks < guards || looks != last) && Monotonic() < limit_at;) {
+    last = looks;
     fleet.Pass(2);
+    looks = fleet.Metric("rollguard_looks_total");
   }
   const Usage settled = fleet.usage();
+  fleet.Pass(15);  // memory that is free is given back every ten seconds
   const Cost cost = Watch(fleet, report.Option("--seconds", 30));
   auto name = [&](const char* what) { return StrCat(guards, " guards at rest: ", what); };
   auto limit = [&](double value) { return goal ? std::optional(value) : std::nullopt; };
