@@ -96,7 +96,7 @@ bool Server::Loop::Dispatch(Connection& c) {
   bool keep_alive = c.head.keep_alive;
   c.close_after_write = !keep_alive;
   const bool urgent = request.method == "POST" && !options_.urgent.empty() &&
-                      request.path.starts_with(options_.urgent);
+                      request.target.starts_with(options_.urgent);
   bool accepted = workers_->Offer(
       [this, id = c.id, keep_alive, request = std::move(request)]() mutable {
         auto rendered = std::make_shared<Rendered>(router_.Render(std::move(request), keep_alive));
