@@ -85,7 +85,7 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
         desk_.Keep(received, [kept](const Status& status) { kept->Count(status); });
         return received;
       },
-      Turn::kAtOnce);
+      std::chrono::seconds(2), Turn::kAtOnce);
   if (!receipts)
     return TryAgain("the agent is too busy to decide; the alerts are recorded, send them again");
   if (Status done = kept->Wait("the other replicas could not be told in time"); !done)

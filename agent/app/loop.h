@@ -34,8 +34,8 @@ class Loop : public Timers {
   // Runs `fn` on the loop and waits for its result, at most `limit`; nothing when it took longer or
   // the loop has stopped. Must not be called on the loop.
   template <class T>
-  std::optional<T> Ask(std::function<T()> fn, Turn turn = Turn::kInOrder,
-                       Duration limit = std::chrono::seconds(2)) {
+  std::optional<T> Ask(std::function<T()> fn, Duration limit = std::chrono::seconds(2),
+                       Turn turn = Turn::kInOrder) {
     auto promise = std::make_shared<std::promise<T>>();
     auto future = promise->get_future();
     Post([promise, fn = std::move(fn)] { promise->set_value(fn()); }, turn);
