@@ -22,7 +22,7 @@ constexpr int64_t kBackfill = 5 * 60'000;
 // Five rules in the shape that teams write them: a ratio, a quantile, three plain ones.
 constexpr const char* kRules = R"(groups:
   - name: golden
-    interval: 30s
+    interval: @Is
     rules:
       - rollback: Errors
         expr: |
@@ -38,7 +38,7 @@ constexpr const char* kRules = R"(groups:
         for: 1m
         severity: high
         noData: pass
-      - pause: Memory
+      - rollback: Memory
         expr: max(memory_bytes{namespace="$namespace", pod=~"$candidate_pods"}) > 1e12
         severity: medium
         noData: pass
@@ -123,7 +123,7 @@ std::vector<Json> FleetObjects(const FleetOptions& options) {
   return out;
 }
 
-const char* FleetRules() { return kRules; }
+std::string FleetRules(int interval) { return ReplaceAll(kRules, "@I", StrCat(interval)); }
 
 Usage UsageOf(pid_t pid) {
   Usage usage;
@@ -165,6 +165,15 @@ void Fleet::Feed() {
   if (prometheus_ != nullptr) FeedAt(ToUnixMillis(testing::RealClock().Now()), cluster_->Pods());
 }
 
+double Fleet::Break(int guard) {
+  const std::string service = StrCat("svc-", guard, "-");
+  broken_.insert(service);
+  auto pods = cluster_->Pods();
+  std::erase_if(pods, [&](const auto& pod) { return !pod.second.starts_with(service); });
+  FeedAt(ToUnixMillis(testing::RealClock().Now()), pods);
+  return Monotonic();
+}
+
 // Counters grow with time alone, so that a pod that turns up later is like any other.
 void Fleet::FeedAt(int64_t t_ms, const std::vector<std::pair<std::string, std::string>>& pods) {
   const double seconds = static_cast<double>(t_ms % 100'000'000) / 1000;
@@ -184,7 +193,8 @@ void Fleet::FeedAt(int64_t t_ms, const std::vector<std::pair<std::string, std::s
     add("http_request_duration_seconds_bucket", ns, pod, "le", "0.5", seconds * 49);
     add("http_request_duration_seconds_bucket", ns, pod, "le", "1", seconds * 50);
     add("http_request_duration_seconds_bucket", ns, pod, "le", "+Inf", seconds * 50);
-    add("memory_bytes", ns, pod, nullptr, nullptr, 2e8);
+    const std::string service = pod.substr(0, pod.find('-', pod.find('-') + 1) + 1);
+    add("memory_bytes", ns, pod, nullptr, nullptr, broken_.contains(service) ? 2e12 : 2e8);
     add("up", ns, pod, nullptr, nullptr, 1);
   }
   if (!testing::RemoteWrite(prometheus_->port(), series)) std::exit(1);
@@ -192,7 +202,8 @@ void Fleet::FeedAt(int64_t t_ms, const std::vector<std::pair<std::string, std::s
 
 std::string Fleet::Config(bool limited) {
   std::string config = StrCat(
-      "kind: AgentConfig\ndataDir: ", data_dir(), "\nrules: [", dir_.Write("rules.yaml", kRules),
+      "kind: AgentConfig\ndataDir: ", data_dir(), "\nrules: [",
+      dir_.Write("rules.yaml", FleetRules(options_.interval)),
       "]\nlimits: {maxTriggers: 100000, maxShare: 1, maxRollbacksPerHour: 100000, "
       "maxGroupRollbacksPerHour: 100000}\n",
       "auth: {kubernetes: false, webhooks: {bearerTokenFile: ", dir_.Write("token", "sesame\n"),

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,15 @@ namespace rollguard::bench {
 struct FleetOptions {
   int guards = 100;
   int replicas = 2;
+  int interval = 30;    // of the rules, seconds
   bool metrics = true;  // a real Prometheus with samples of every pod; else nothing answers
   bool limited = true;  // the configuration's own rate limit towards the API server; else none
 };
 
 // Custom resource definitions, namespaces and all objects of the fleet.
 std::vector<Json> FleetObjects(const FleetOptions& options);
-// The rules that its guards name.
-const char* FleetRules();
+// The rules that its guards name, asked every so many seconds.
+std::string FleetRules(int interval = FleetOptions().interval);
 
 // What the kernel says of a process.
 struct Usage {
@@ -54,6 +56,9 @@ class Fleet {
   void Await(const std::string& phase, int count, double limit = 600);
   // Lets time pass; every 15 s all pods get samples.
   void Pass(double seconds);
+  // From now on the pods of svc-`guard` break a rule that rolls back. When Prometheus has the
+  // samples.
+  double Break(int guard);
   std::string data_dir() const { return dir_.path() + "/data"; }
 
  private:
@@ -68,6 +73,7 @@ class Fleet {
   std::unique_ptr<testing::RealPrometheus> prometheus_;
   std::unique_ptr<testing::AgentProcess> agent_;
   double fed_ = 0;
+  std::set<std::string> broken_;  // what the names of their pods begin with
 };
 
 // A firing critical alert about svc-`guard`, as Alertmanager posts it; the answer's status.

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // All budgets at a glance, as docs/performance.md shows them: what the other benches wrote into a
-// folder (default: beside the file that --json or $BENCH_JSON names), as Markdown tables of goal,
-// figure and floor, of how cost grows with the number of guards, and of what else was measured.
-// Measures nothing itself.
+// folder (default: beside the file that $BENCH_JSON names), as Markdown tables of goal, figure and
+// floor, of how cost grows with the number of guards, and of what else was measured. Measures
+// nothing itself. The file gets the results of all of them.
 //
 //   bench_summary [FOLDER]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -33,7 +34,8 @@ Results Load(const std::string& folder) {
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
     const std::string name = entry.path().stem().string();
-    if (entry.path().extension() != ".json" || name.ends_with("-with-options")) continue;
+    if (entry.path().extension() != ".json" || name == "summary" || name.ends_with("-with-options"))
+      continue;
     if (auto file = ParseJson(testing::ReadFile(entry.path().string())))
       results[name] = std::move(*file);
   }
@@ -128,6 +130,19 @@ void PrintOthers(const Results& results) {
   }
 }
 
+// One file with everything. 1 when it could not be written.
+int Keep(const Results& results) {
+  const char* file = std::getenv("BENCH_JSON");
+  if (file == nullptr) return 0;
+  Json parts = Json::Arr();
+  for (const auto& [bench, part] : results) parts.Push(part);
+  std::ofstream out(file);
+  out << Json::Obj({{"parts", std::move(parts)}}).Dump(2) << "\n";
+  if (out.flush()) return 0;
+  std::fprintf(stderr, "bench: cannot write %s\n", file);
+  return 1;
+}
+
 int Main(int argc, char** argv) {
   const Results results = Load(Folder(argc, argv));
   if (results.empty()) {
@@ -152,7 +167,7 @@ int Main(int argc, char** argv) {
                "API requests per minute, waiting", "patches per release to its first step"});
   PrintOthers(results);
   std::printf("\n%zu parts with results, %d budgets missed\n", results.size(), missed);
-  return 0;
+  return Keep(results);
 }
 
 }  // namespace
