@@ -2,9 +2,9 @@
 // The writer: gather, write in one transaction, tell who waits. Facts that somebody waits for (an
 // alert is answered once it is durable, and only then acted upon) pass those that nobody does;
 // where there are always some, every other transaction is for the others, and that ends after a few
-// milliseconds. A batch that fails stays at the head
-// of the queue, so order is kept; who has waited longer than the patience is told that the fact is
-// not durable yet, and the fact is written all the same when the database is back.
+// milliseconds. A batch that fails stays at the head of the queue, so order is kept; who has waited
+// longer than the patience is told that the fact is not durable yet, and the fact is written all
+// the same when the database is back.
 #include <algorithm>
 
 #include "agent/base/hash.h"
