@@ -158,12 +158,12 @@ const Json::Object& Json::members() const {
 }
 
 Json::Array& Json::items() {
-  if (is_null()) value_ = Array();
+  if (!is_array()) value_ = Array();
   return std::get<Array>(value_);
 }
 
 Json::Object& Json::members() {
-  if (is_null()) value_ = Object();
+  if (!is_object()) value_ = Object();
   return std::get<Object>(value_);
 }
 

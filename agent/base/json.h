@@ -60,8 +60,8 @@ class Json {
   const std::string& StringOr(const std::string& fallback) const;
   std::string Str() const;  // the string, or "" for anything else
 
-  // Items or members; empty when the value is of another type. The mutable forms turn null into an
-  // empty array/object first and must not be called on other types.
+  // Items or members; empty when the value is of another type. The mutable forms make any other
+  // value an empty array/object first, so that what strangers wrote in another shape ends nothing.
   const Array& items() const;
   const Object& members() const;
   Array& items();

@@ -39,6 +39,19 @@ bool SelectorIsRouted(const std::vector<spec::Routing>& routing, const Tracks& t
   });
 }
 
+// The server keeps `metadata` an object, but not the `spec` of a kind without a schema. What is in
+// another shape is the owner's to put right, not ours to write over.
+Status CheckShapes(const std::vector<ObjectId>& ids, const View& view) {
+  for (const ObjectId& id : ids) {
+    const Json* object = view(id);
+    if (object == nullptr) continue;
+    const Json& spec = object->At("spec");
+    if (!spec.is_null() && !spec.is_object())
+      return Error(ErrorCode::kInvalid, StrCat(id.Text(), ": its `spec` is no object: correct it"));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<ObjectId> ObjectsOf(const std::vector<spec::Routing>& routing, const Tracks& tracks) {
@@ -61,6 +74,7 @@ Expected<std::vector<Change>> PlanSplit(const std::vector<spec::Routing>& routin
   if (split.candidate < 0 || split.candidate > 100) {
     return Error(ErrorCode::kInvalid, StrCat("a share of ", split.candidate, " % is none"));
   }
+  if (Status shapes = CheckShapes(ObjectsOf(routing, tracks), view); !shapes) return shapes.error();
   Changes out;
   if (UsesServices(routing, tracks)) {
     if (Status done = PinServices(tracks, SelectorIsRouted(routing, tracks), view, out); !done) {

@@ -78,4 +78,17 @@ TEST_CASE("JSON patches are all or nothing", "[base][json]") {
   CHECK(target == before);
 }
 
+TEST_CASE("JSON: a value of another type is made what is written into it") {
+  for (const char* text : {"null", "true", "7", "1.5", "\"a\"", "[1]", "{\"b\":1}"}) {
+    CAPTURE(text);
+    const Json value = *ParseJson(text);
+    Json object = value, array = value;
+    object.Set("a", 1);
+    CHECK(object.At("a").IntOr(0) == 1);
+    CHECK(object.size() == (value.is_object() ? 2U : 1U));
+    array.Push(2);
+    CHECK(array.size() == (value.is_array() ? 2U : 1U));
+  }
+}
+
 }  // namespace rollguard

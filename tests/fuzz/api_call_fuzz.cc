@@ -19,7 +19,8 @@ testing::ApiWorld& World() {
   static int calls = 0;
   if (!world || ++calls % 2000 == 0) {
     testing::ApiWorldOptions options;
-    options.guards = {testing::CanaryManifest("shop", "checkout", "{setWeight: 20}, {pause: {}}")};
+    options.guards = {
+        testing::CanaryManifest("shop", "checkout", "[{setWeight: 20}, {pause: {}}]")};
     options.senders = {{"mine", alerts::Mapping{}}};
     options.pace = 100;
     world = std::make_unique<testing::ApiWorld>(options);

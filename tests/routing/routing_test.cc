@@ -449,6 +449,28 @@ TEST_CASE("routers: what cannot be done is said with the object and the remedy")
             "(percent: 100)"});
 }
 
+TEST_CASE("routers: an object of another shape is refused, and ends nothing") {
+  for (const Case& c : Cases()) {
+    CAPTURE(c.name);
+    for (const char* shape : {R"("text")", "7", "[1]", R"({"http":"x","rules":[7],"routes":[[]],
+        "weighted":3,"backends":{"a":1},"subsets":"y","selector":5,"split":"z"})"}) {
+      CAPTURE(shape);
+      Json object = *ParseJson(c.objects.empty() ? kService : c.objects.front().c_str());
+      object["metadata"].Set("annotations", *ParseJson(shape));
+      object.Set("spec", *ParseJson(shape));
+      const View view = [&](const ObjectId&) { return &object; };
+      const std::vector<spec::Routing> routing = {{c.settings, {}}};
+      auto plan = PlanSplit(routing, TestTracks(), Split{50, {}, {}}, view);
+      if (!object.At("spec").is_object()) {
+        REQUIRE_FALSE(plan.ok());
+        CHECK(plan.error().message.find("its `spec` is no object") != std::string::npos);
+      }
+      (void)PlanRest(routing, TestTracks(), RestAfter::kPromotion, view);
+      CHECK(Read(routing, TestTracks(), view).candidate <= 100);
+    }
+  }
+}
+
 TEST_CASE("routers: weights that no router would take are read as a share all the same") {
   for (const Case& c : Cases()) {
     if (!c.shares) continue;
