@@ -140,7 +140,13 @@ namespace {
 
 Expected<Time> MappedTime(const Json* json, Time received, const std::string& where) {
   if (json == nullptr || json->is_null()) return received;
-  if (json->is_number()) return FromUnixMillis(static_cast<int64_t>(json->DoubleOr(0) * 1000));
+  if (json->is_number()) {
+    constexpr double kLatest = 253'402'300'799;  // the year 9999, where RFC 3339 ends too
+    const double seconds = json->DoubleOr(0);
+    if (seconds >= 0 && seconds <= kLatest)
+      return FromUnixMillis(static_cast<int64_t>(seconds * 1000));
+    return Bad(where, "\"startsAt\" must be RFC 3339 or seconds since 1970");
+  }
   return ReadTime(*json, where, "startsAt");
 }
 

@@ -136,6 +136,22 @@ TEST_CASE("a stranger's JSON is read through a mapping", "[alerts]") {
                          {.labels = "/tags", .label_paths = {}}, FromUnixMillis(5));
   REQUIRE(one.ok());
   CHECK(one->alerts[0].starts_at == FromUnixMillis(5));
+  // Seconds since 1970 of any year that can be written down; milliseconds are none.
+  for (const auto& [seconds, good] :
+       std::vector<std::pair<const char*, bool>>{{"0", true},
+                                                 {"1762077600.25", true},
+                                                 {"253402300799", true},
+                                                 {"253402300800", false},
+                                                 {"1762077600000", false},
+                                                 {"9223372036854775807", false},
+                                                 {"-1", false}}) {
+    CAPTURE(seconds);
+    auto timed = ParseMapped(StrCat(R"({"labels":{"alertname":"a"},"startsAt":)", seconds, "}"),
+                             Mapping{}, FromUnixMillis(5));
+    CHECK(timed.ok() == good);
+    if (!good)
+      CHECK(timed.error().message.find("RFC 3339 or seconds since 1970") != std::string::npos);
+  }
 }
 
 TEST_CASE("polled alerts: suppressed ones are told apart", "[alerts]") {
