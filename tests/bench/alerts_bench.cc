@@ -87,7 +87,7 @@ Figures Measure(int active, int samples) {
     if (PostAlert(fleet.agent(), i) != 200) ++figures.refused;
     // Spread over the rounds of the rules; the next release begins well before the next alert.
     fleet.cluster().SetImage(active + i, active + i + 1, "registry.example.com/shop/app:2");
-    fleet.Pass(active == 1 ? 0.1 : 0.2);
+    fleet.Pass(active == 1 ? 0.1 : 0.15);
   }
   fleet.Pass(10);
   const auto writes = fleet.cluster().Writes(before);

@@ -54,7 +54,7 @@ void Active(Report& report, int guards) {
   fleet.Await("Waiting", guards);
   const double writes = fleet.Metric("rollguard_api_calls_total", "verb=\"patch\"") - empty;
   fleet.Pass(35);  // a round: rules have a state, what was allocated once is there
-  const Cost cost = Watch(fleet, report.Option("--seconds", 60));
+  const Cost cost = Watch(fleet, report.Option("--seconds", 30));
   auto name = [&](const char* what) { return StrCat(guards, " active, 5 metrics each: ", what); };
   auto limit = [&](double value) { return goal ? std::optional(value) : std::nullopt; };
   report.Add({.name = name("RSS"),
@@ -124,8 +124,8 @@ void Rest(Report& report, int guards) {
     looks = fleet.Metric("rollguard_looks_total");
   }
   const Usage settled = fleet.usage();
-  fleet.Pass(15);  // memory that is free is given back every ten seconds
-  const Cost cost = Watch(fleet, report.Option("--seconds", 30));
+  fleet.Pass(12);  // memory that is free is given back every ten seconds
+  const Cost cost = Watch(fleet, report.Option("--seconds", 20));
   auto name = [&](const char* what) { return StrCat(guards, " guards at rest: ", what); };
   auto limit = [&](double value) { return goal ? std::optional(value) : std::nullopt; };
   report.Add({.name = name("RSS"),

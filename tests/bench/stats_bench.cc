@@ -123,8 +123,6 @@ Outcome Measure(int releases, const Trial& trial) {
   return outcome;
 }
 
-double WilsonLower(double hits, double n) { return 1 - WilsonUpper(n - hits, n); }
-
 using bench::Report;
 
 // Tests that promise alpha are held to it; the others are there to compare with.
