@@ -23,9 +23,7 @@ size_t Resident() {
 
 }  // namespace
 
-void ShareOneHeap() {
-  ::mallopt(M_ARENA_MAX, 1);
-}
+void ShareOneHeap() { ::mallopt(M_ARENA_MAX, 1); }
 
 void GiveBackMemory() {
   const struct mallinfo2 heap = ::mallinfo2();

@@ -40,7 +40,7 @@ constexpr const char* kRules = R"(groups:
         noData: pass
       - rollback: Memory
         expr: max(memory_bytes{namespace="$namespace", pod=~"$candidate_pods"}) > 1e12
-        severity: medium
+        severity: critical
         noData: pass
       - observe: Traffic
         expr: sum(rate(http_requests_total{namespace="$namespace", pod=~"$candidate_pods"}[2m])) < 0.1
