@@ -6,7 +6,7 @@
 namespace rollguard::release {
 namespace {
 
-// spec changes are pinned to what was seen; the words in `status` may come twice.
+// What is pinned to what was seen is said once; other words in `status` may come twice.
 void PatchSpec(Context& c, Json spec, const std::string& why) {
   Json metadata = Json::Obj({{"resourceVersion", c.obs.target.resource_version}});
   Json patch = Json::Obj({{"metadata", std::move(metadata)}, {"spec", std::move(spec)}});
@@ -14,8 +14,10 @@ void PatchSpec(Context& c, Json spec, const std::string& why) {
       TargetId(c.guard), PatchObject::Kind::kMerge, std::move(patch), why, {}, {}, false});
 }
 
-void PatchStatus(Context& c, Json status, const std::string& why) {
+void PatchStatus(Context& c, Json status, const std::string& why, bool pinned = false) {
   Json patch = Json::Obj({{"status", std::move(status)}});
+  if (pinned)
+    patch.Set("metadata", Json::Obj({{"resourceVersion", c.obs.target.resource_version}}));
   c.Do(PatchObject{
       TargetId(c.guard), PatchObject::Kind::kMerge, std::move(patch), why, {}, "status", false});
 }
@@ -47,12 +49,11 @@ void PromoteRollout(Context& c, bool full, const std::string& why) {
   if (full) {
     PatchStatus(c, Json::Obj({{"promoteFull", true}}), why);
   } else {
-    PatchStatus(c, Json::Obj({{"pauseConditions", Json()}}), why);
+    PatchStatus(c, Json::Obj({{"pauseConditions", Json()}}), why, true);  // not the next one
   }
 }
 
-void AbortRollout(Context& c, const ExternalView& view, bool undo) {
-  const std::string& why = c.rel().trigger->reason;
+void AbortRollout(Context& c, const ExternalView& view, bool undo, const std::string& why) {
   const Json stable = undo ? StableTemplate(c, view.stable) : Json();
   if (!stable.is_object()) {
     PatchStatus(c, Json::Obj({{"abort", true}}), why);

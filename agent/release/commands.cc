@@ -45,7 +45,7 @@ Answer DoStart(Context& c, const Command& command) {
 
 Answer DoPromote(Context& c, const Command& command) {
   const Phase phase = c.state().phase;
-  if (phase == Phase::kPending && c.plan.kind != Plan::Kind::kExternal) return DoStart(c, command);
+  if (phase == Phase::kPending) return DoStart(c, command);
   if (!c.active()) return No(kNothing);
   if (phase == Phase::kPreparing && !c.rel().paused && !command.full)
     return No("its steps have not begun; `promote --full` leaves them out");

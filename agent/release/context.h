@@ -211,6 +211,7 @@ void StayHeld(Context& c);
 void RunStep(Context& c, const spec::Step& step);  // steps.cc
 void FinishStep(Context& c, const std::string& reason);
 void External(Context& c);        // external.cc: everything, for Argo and Flagger
+void RemoveExternal(Context& c);  // external_back.cc
 void Remove(Context& c);          // remove.cc: the Guard is being deleted
 void HandleCommands(Context& c);  // commands.cc
 void Complete(Context& c, const std::string& outcome, const std::string& reason);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The workload belongs to another controller; it carries out, we decide. An Argo Rollout is told by
 // patches of the fields its own tools patch (argo.cc). A Flagger Canary asks: see FlaggerGate in
-// step.h.
+// step.h. What is bad goes back in external_back.cc.
 #include "agent/release/external.h"
 
 #include "agent/base/text.h"
@@ -10,7 +10,16 @@ namespace rollguard::release {
 namespace {
 
 using Controller = spec::ExternalStrategy::Controller;
-using OnBad = spec::ExternalStrategy::OnBad;
+
+// When its controller made it new; alerts that began since then may be its fault, however late it
+// is noticed. A revision that comes back begins when it is seen.
+Time BeganAt(const Context& c, const std::string& revision) {
+  const RevisionView* made = c.obs.target.Find(revision);
+  if (made == nullptr || made->object == nullptr) return c.obs.now;
+  const auto at = ParseRfc3339(made->object->At("metadata", "creationTimestamp").Str());
+  const bool is_new = at && *at <= c.obs.now && (!c.state().last || *at > c.state().last->at);
+  return is_new ? *at : c.obs.now;
+}
 
 void Start(Context& c, const ExternalView& view) {
   ReleaseState rel;
@@ -18,14 +27,12 @@ void Start(Context& c, const ExternalView& view) {
   rel.candidate = view.current;
   rel.stable = view.stable;
   rel.actor = "rollguard";
-  rel.started = c.obs.now;
-  rel.touched_target = !c.state().pause_version.empty();
+  rel.started = BeganAt(c, view.current);
   GuardState& state = c.Edit();
   state.release = std::move(rel);
   state.seen.clear();
   state.blocked_by.clear();
   state.queued_since.reset();
-  state.pause_version.clear();
   state.scores.clear();
   state.confident_looks = 0;
   state.last_look.reset();
@@ -48,30 +55,27 @@ void Keep(Context& c, const ExternalView& view, const Block& block) {
     c.Tell(block.frozen ? "frozen" : "waiting", spec::RuleSeverity::kLow,
            StrCat("revision ", view.current, ": ", block.reason));
   }
-  if (view.argo && !view.paused) {
-    c.Edit().pause_version = c.obs.target.resource_version;
-    PauseRollout(c, true, "it may not start yet");
-  }
+  if (view.argo) StandStill(c, view, "it may not start yet");
+}
+
+void ForgetNews(Context& c, const ExternalView& view) {
+  if (c.state().phase != Phase::kIdle) c.Enter(Phase::kIdle);
+  if (!c.state().blocked_by.empty()) c.Edit().blocked_by.clear();
+  if (!c.state().seen.empty()) c.Edit().seen.clear();
+  if (c.state().queued_since) c.Edit().queued_since.reset();
+  if (view.argo) GoOn(c, view, "nothing waits any more");
 }
 
 void AtRest(Context& c, const ExternalView& view) {
   if (c.state().stable != view.stable) c.Edit().stable = view.stable;
   const bool news = view.current != view.stable && !view.aborted;
   if (const Rejection* known = c.state().Quarantined(view.current, c.obs.now); news && known) {
-    c.SetCondition("Quarantined", true, "Rejected",
-                   StrCat("revision ", view.current, " was rejected: ", known->reason));
-    c.Wait(StrCat("revision ", view.current, " is quarantined; `retry` lets it out"));
+    RefuseRejected(c, view, *known);
     return;
   }
   c.SetCondition("Quarantined", false, "None", "");
   if (!news) {
-    if (c.state().phase != Phase::kIdle) c.Enter(Phase::kIdle);
-    if (!c.state().blocked_by.empty()) c.Edit().blocked_by.clear();
-    if (!c.state().seen.empty()) c.Edit().seen.clear();
-    if (c.state().queued_since) c.Edit().queued_since.reset();
-    if (c.state().pause_version.empty()) return;
-    c.Edit().pause_version.clear();
-    if (view.argo && view.paused) PauseRollout(c, false, "nothing waits any more");
+    ForgetNews(c, view);
     return;
   }
   const StartView::Artifacts& images = c.obs.start.artifacts;
@@ -88,6 +92,23 @@ void AtRest(Context& c, const ExternalView& view) {
   }
 }
 
+// A person's word, until its effect is seen: the write may fail, or the agent die before it.
+void PassOn(Context& c) {
+  const Json& status = c.obs.target.object->At("status");
+  const int64_t step = status.At("currentStepIndex").IntOr(0);
+  const bool first = c.rel().progress_mark < 0;
+  const bool passed =
+      c.rel().full ? status.At("promoteFull").BoolOr(false)
+                   : status.At("pauseConditions").size() == 0 || step != c.rel().progress_mark;
+  if (!first && passed) {
+    c.EditRelease().scratch.confirmed = false;
+    c.EditRelease().progress_mark = -1;
+    return;
+  }
+  if (first) c.EditRelease().progress_mark = step;
+  PromoteRollout(c, c.rel().full, "a person promotes");
+}
+
 // What people and signals asked for, and the word to go on.
 void Steer(Context& c, const ExternalView& view) {
   const bool held = c.state().phase == Phase::kHeld;
@@ -96,15 +117,13 @@ void Steer(Context& c, const ExternalView& view) {
   if (c.state().blocked_by != reason) c.Edit().blocked_by = reason;  // the gate of a Canary
   if (!reason.empty()) c.Wait(reason);
   if (!view.argo) return;
-  const bool pause = c.rel().paused || held;
-  if (pause != view.paused && (pause || c.rel().touched_target)) {
-    c.EditRelease().touched_target = pause;
-    PauseRollout(c, pause, pause ? reason : "it may go on");
+  if (c.rel().paused || held) {
+    StandStill(c, view, reason);
     return;
   }
+  if (GoOn(c, view, "it may go on")) return;
   if (c.rel().scratch.confirmed) {
-    c.EditRelease().scratch.confirmed = false;
-    PromoteRollout(c, c.rel().full, "a person promotes");
+    PassOn(c);
     return;
   }
   // Its pause is over once the conditions are gone, though its phase says so only later.
@@ -119,63 +138,24 @@ void Watch(Context& c, const ExternalView& view) {
   if (view.current == view.stable) {
     c.Edit().stable = view.stable;
     const bool ours = view.current == c.rel().candidate;
-    Complete(c, ours ? "promoted" : "superseded",
+    EndWatch(c, ours ? "promoted" : "superseded",
              ours ? StrCat("revision ", view.current, " is stable now")
                   : std::string("the template went back to the stable one"));
     return;
   }
   if (view.current != c.rel().candidate) {
-    Complete(c, "superseded", StrCat("revision ", view.current, " takes its place"));
+    EndWatch(c, "superseded", StrCat("revision ", view.current, " takes its place"));
     return;
   }
   if (view.aborted) {
     Quarantine(c, c.rel().candidate, "its controller aborted it");
-    Complete(c, "rolledBack", "its controller aborted it");
+    EndWatch(c, "rolledBack", "its controller aborted it");
     return;
   }
   Judge(c);
   if (c.state().phase == Phase::kRollingBack) return;
   c.Wait(StrCat("watched while its controller says ", view.phase));
   Steer(c, view);
-}
-
-void TakeBack(Context& c, const ExternalView& view) {
-  if (!c.state().blocked_by.empty()) c.Edit().blocked_by.clear();
-  const bool undone = view.current == view.stable || view.current != c.rel().candidate;
-  const bool pause = Settings(c).on_bad == OnBad::kPause && view.argo;
-  if (c.rel().awaiting_approval && !view.aborted && !undone) {
-    WaitsForApproval(c);
-    if (c.rel().awaiting_approval) return;
-  }
-  if (view.aborted || undone) {
-    const bool verified = c.rel().trigger->quarantine && !c.observing();
-    if (verified) c.Enter(Phase::kVerifying);
-    if (!verified) Complete(c, "superseded", c.rel().trigger->reason);
-    return;
-  }
-  if (pause && view.paused) {
-    Complete(c, "failed", StrCat("paused for people: ", c.rel().trigger->reason));
-    return;
-  }
-  if (!view.argo) {
-    c.Wait("Flagger is told when it asks its rollback gate");
-  } else if (pause) {
-    PauseRollout(c, true, c.rel().trigger->reason);
-  } else {
-    AbortRollout(c, view, Settings(c).on_bad == OnBad::kUndo);
-  }
-}
-
-void VerifyBack(Context& c, const ExternalView& view) {
-  if (c.rel().scratch.started == Time{}) c.EditRelease().scratch.started = c.obs.now;
-  const Time until = c.rel().scratch.started + c.guard.rollback.verify_for;
-  const bool fix = view.current != c.rel().candidate && view.current != view.stable;
-  if (c.obs.now < until && !fix) {
-    c.Wake(until);
-    c.Wait(StrCat("verifies the rollback until ", FormatRfc3339(until)));
-    return;
-  }
-  ConcludeRollback(c, !fix);
 }
 
 }  // namespace
@@ -201,24 +181,6 @@ ExternalView ReadExternal(const Context& c) {
     view.aborted = view.phase == "Failed";
   }
   return view;
-}
-
-bool FlaggerGate(const GuardState& state, FlaggerHook hook) {
-  return FlaggerReason(state, hook).empty();
-}
-
-std::string FlaggerReason(const GuardState& state, FlaggerHook hook) {
-  const bool back =
-      state.release && state.phase == Phase::kRollingBack && !state.release->awaiting_approval;
-  if (hook == FlaggerHook::kRollback) {
-    return back ? std::string() : std::string("nothing is to be rolled back");
-  }
-  if (back) return "the release is being rolled back";
-  if (!state.blocked_by.empty()) return state.blocked_by;
-  if (!state.release) return {};
-  if (state.phase == Phase::kRollingBack) return "the rollback waits for approval";
-  if (state.phase == Phase::kHeld) return StrCat("held: ", state.release->held_reason);
-  return state.release->paused ? StrCat("paused: ", state.release->pause_reason) : std::string();
 }
 
 void External(Context& c) {

@@ -11,6 +11,10 @@ void Remove(Context& c) {
     c.out().finalized = true;
     return;
   }
+  if (c.plan.kind == Plan::Kind::kExternal) {
+    RemoveExternal(c);
+    return;
+  }
   if (c.active()) {
     const Phase phase = c.state().phase;
     if (phase == Phase::kVerifying) {

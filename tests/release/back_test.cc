@@ -59,15 +59,21 @@ TEST_CASE("back: pods of the rejected revision that the Deployment counts are on
   CHECK(verified.Look().state.phase != Phase::kVerifying);
 }
 
+// A release of v2 whose guard has one hook, and that hook's Job takes so long.
+struct SlowHook : Scene {
+  SlowHook(const char* list, const char* name, const char* steps, Duration runs)
+      : Scene(GuardWith(CanaryWith(steps),
+                        StrCat("  rollback: {verify: {for: 10s}, cooldown: 0s}\n  hooks: {", list,
+                               ": [{name: ", name, ", ", kJob, "}]}\n"))) {
+    sim::RevisionBehaviour slow;
+    slow.job_runs = runs;
+    world.behaviours().SetImage("tool/m", slow);
+    SetImage("shop/checkout:v2");
+  }
+};
+
 TEST_CASE("back: the stable template behind the hold is not yet stable's pods") {
-  Scene scene(GuardWith(CanaryWith("{setWeight: 10}"),
-                        StrCat("  rollback: {verify: {for: 10s}, cooldown: 0s}\n"
-                               "  hooks: {postPromote: [{name: after, ",
-                               kJob, "}]}\n")));
-  sim::RevisionBehaviour slow;
-  slow.job_runs = 10min;
-  scene.world.behaviours().SetImage("tool/m", slow);
-  scene.SetImage("shop/checkout:v2");
+  SlowHook scene("postPromote", "after", "{setWeight: 10}", 10min);
   REQUIRE(scene.RunToPhase(Phase::kPromoting, 10min));
   REQUIRE(scene.RunUntil([&] { return scene.state.release->stage == 4; }, 10min));
   scene.Run(5s);
@@ -86,14 +92,7 @@ TEST_CASE("back: the stable template behind the hold is not yet stable's pods") 
 
 // Whether it had done its work before it was deleted nobody knows.
 TEST_CASE("back: a hook whose Job is deleted before it was read does not run again") {
-  Scene scene(GuardWith(CanaryWith("{setWeight: 10}, {pause: {}}"),
-                        StrCat("  rollback: {verify: {for: 10s}, cooldown: 0s}\n"
-                               "  hooks: {rollback: [{name: down, ",
-                               kJob, "}]}\n")));
-  sim::RevisionBehaviour slow;
-  slow.job_runs = 1min;
-  scene.world.behaviours().SetImage("tool/m", slow);
-  scene.SetImage("shop/checkout:v2");
+  SlowHook scene("rollback", "down", "{setWeight: 10}, {pause: {}}", 1min);
   REQUIRE(scene.Weight(10));
   CHECK(scene.Say(Command::Verb::kAbort).accepted);
   const std::string job = release::HookJobName(scene.guard, scene.state.release->id, "down");

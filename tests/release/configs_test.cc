@@ -50,15 +50,18 @@ struct Configured : Scene {
     REQUIRE(Weight(40));
     REQUIRE(Say(Command::Verb::kAbort).accepted);
   }
+  void CheckAbortReturnsTo(const char* value) {
+    Abort();
+    CHECK(Outcome("rolledBack"));
+    CHECK(Value() == value);
+    CheckSound();
+  }
 };
 
 TEST_CASE("configuration: kept per revision and put back with it") {
   Configured scene;
   scene.Next("v2", "9s");
-  scene.Abort();
-  CHECK(scene.Outcome("rolledBack"));
-  CHECK(scene.Value() == "1s");
-  scene.CheckSound();
+  scene.CheckAbortReturnsTo("1s");
 }
 
 // The template is seen before the configuration that came with it.
@@ -69,10 +72,7 @@ TEST_CASE("configuration: what is kept is what the server has, not what a watch 
   scene.Promote();
   CHECK(scene.late.empty());
   scene.Next("v3", "3s");
-  scene.Abort();
-  CHECK(scene.Outcome("rolledBack"));
-  CHECK(scene.Value() == "2s");
-  scene.CheckSound();
+  scene.CheckAbortReturnsTo("2s");
 }
 
 TEST_CASE("configuration: a watch that still shows what stable had ends no rollback") {
@@ -81,10 +81,7 @@ TEST_CASE("configuration: a watch that still shows what stable had ends no rollb
   scene.Next("v2", "2s");
   REQUIRE(scene.Weight(40));
   scene.late["settings"] = before;
-  scene.Abort();
-  CHECK(scene.Outcome("rolledBack"));
-  CHECK(scene.Value() == "1s");
-  scene.CheckSound();
+  scene.CheckAbortReturnsTo("1s");
 }
 
 TEST_CASE("configuration: a write that fails on the way back is tried again") {

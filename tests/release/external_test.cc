@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Workloads of other controllers: an Argo Rollout is told by patches, a Flagger Canary asks.
-#include "tests/release/scene.h"
+#include "tests/release/theirs.h"
 
 namespace rollguard::testing {
 namespace {
@@ -11,76 +11,6 @@ using release::FlaggerGate;
 using release::FlaggerHook;
 using release::Phase;
 using release::Signal;
-
-std::string ExternalGuard(const std::string& controller, const std::string& more,
-                          const std::string& rest = "") {
-  const bool argo = controller == "argo";
-  return StrCat(
-      "apiVersion: rollguard.dev/v1alpha1\nkind: Guard\nmetadata: {name: checkout, "
-      "namespace: shop}\nspec:\n  target: {apiVersion: ",
-      argo ? "argoproj.io/v1alpha1, kind: Rollout" : "flagger.app/v1beta1, kind: Canary",
-      ", name: checkout}\n  rollback: {verify: {for: 10s}, cooldown: 0s}\n  strategy: "
-      "{external: {controller: ",
-      controller, more, "}}\n", rest);
-}
-
-// The object as its controller would keep it; the test plays the controller.
-struct Theirs : Drive {
-  explicit Theirs(const std::string& yaml) : Drive(yaml) {
-    AddType("argoproj.io", "v1alpha1", "rollouts", "Rollout");
-    AddType("flagger.app", "v1beta1", "canaries", "Canary");
-    argo = guard.target.kind == "Rollout";
-    Load(StrCat(R"({"apiVersion":")", guard.target.api_version, R"(","kind":")", guard.target.kind,
-                R"(","metadata":{"name":"checkout","namespace":"shop"},"spec":{"template":
-                {"metadata":{"labels":{"app":"checkout"}},"spec":{"containers":[{"name":"app",
-                "image":"shop/checkout:v2"}]}}}})"));
-    Says("v1", "v1", "Healthy");
-    Run(2s);
-    REQUIRE(state.phase == Phase::kIdle);
-  }
-
-  void Patch(const std::string& body, const char* subresource) {
-    ClusterRequest request;
-    request.verb = Verb::kPatch;
-    request.type =
-        world.api().types().FindKind(argo ? "argoproj.io" : "flagger.app", guard.target.kind)->type;
-    request.ns = "shop";
-    request.name = "checkout";
-    request.subresource = subresource;
-    request.body = *ParseJson(body);
-    auto done = world.api().Call(request);
-    if (!done) FAIL(done.error().message);
-  }
-  void Says(const std::string& current, const std::string& stable, const std::string& phase) {
-    Patch(argo ? StrCat(R"({"status":{"currentPodHash":")", current, R"(","stableRS":")", stable,
-                        R"(","phase":")", phase, "\"}}")
-               : StrCat(R"({"status":{"lastAppliedSpec":")", current, R"(","lastPromotedSpec":")",
-                        stable, R"(","phase":")", phase, "\"}}"),
-          "status");
-  }
-  void StableReplicaSet() {
-    const Json rollout = Get("Rollout", "checkout");
-    Load(StrCat(R"({"apiVersion":"apps/v1","kind":"ReplicaSet","metadata":{"name":"checkout-v1",
-      "namespace":"shop","labels":{"rollouts-pod-template-hash":"v1"},"ownerReferences":[{
-      "apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","name":"checkout","controller":true,
-      "uid":")",
-                rollout.At("metadata", "uid").Str(),
-                R"("}]},"spec":{"replicas":0,"selector":{"matchLabels":{"app":"checkout"}},
-      "template":{"metadata":{"labels":{"app":"checkout","rollouts-pod-template-hash":"v1"}},
-      "spec":{"containers":[{"name":"app","image":"shop/checkout:v1"}]}}}})"));
-  }
-  const Json Status() { return Get(guard.target.kind, "checkout").At("status"); }
-  const Json Spec() { return Get(guard.target.kind, "checkout").At("spec"); }
-  void Bad() {
-    signals = {Make("Bad", spec::TriggerAction::kRollback, spec::RuleSeverity::kCritical)};
-  }
-  void CheckSound() {
-    INFO(Join(trace, "\n"));
-    CHECK(violations == std::vector<std::string>{});
-    CHECK(Quiet() == 0);
-  }
-  bool argo = true;
-};
 
 TEST_CASE("argo: a good release is watched, and promoted past its pauses when that is wanted") {
   Theirs theirs(ExternalGuard("argo", ", promote: true"));

@@ -9,12 +9,8 @@ namespace rollguard::simulation {
 namespace {
 
 Plan Canary(Quality quality) {
-  Plan plan;
-  plan.seed = 99;
-  plan.setup = FindSetup("canary istio subsets");
-  plan.versions["v2"] = quality;
-  plan.guard_extra = "  bake: 20s\n  rollback:\n    verify: {for: 10s}\n    onTrigger: immediate\n";
-  plan.events = {{.at = seconds(1), .kind = Event::Kind::kRelease, .version = "v2"}};
+  Plan plan = OneRelease("canary istio subsets", quality, "20s");
+  plan.guard_extra += "    onTrigger: immediate\n";
   return plan;
 }
 

@@ -11,11 +11,8 @@ using Kind = Event::Kind;
 using Word = release::Command::Verb;
 
 Plan Story(const char* setup, std::vector<Event> events) {
-  Plan plan;
+  Plan plan = OneRelease(setup, Quality::kGood, "20s");
   plan.seed = 77;
-  plan.setup = FindSetup(setup);
-  plan.guard_extra = "  bake: 20s\n  rollback:\n    verify: {for: 10s}\n    cooldown: 0s\n";
-  plan.versions["v2"] = Quality::kGood;
   plan.events = std::move(events);
   plan.delete_at_end = true;
   return plan;

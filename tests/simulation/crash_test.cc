@@ -10,20 +10,15 @@
 namespace rollguard::simulation {
 namespace {
 
-Plan OneRelease(Quality quality) {
-  Plan plan;
-  plan.seed = 4711;
-  plan.setup = FindSetup("canary istio subsets");
-  plan.versions["v2"] = quality;
-  plan.guard_extra = "  bake: 5s\n  rollback:\n    verify: {for: 10s}\n    cooldown: 0s\n";
-  plan.events = {{.at = seconds(1), .kind = Event::Kind::kRelease, .version = "v2"}};
+Plan ShortRelease(Quality quality) {
+  Plan plan = OneRelease("canary istio subsets", quality, "5s");
   plan.faults_for = seconds(90);
   plan.delete_at_end = true;
   return plan;
 }
 
 uint64_t WritesWithoutCrash(Quality quality) {
-  const Report report = Simulation(OneRelease(quality)).Run();
+  const Report report = Simulation(ShortRelease(quality)).Run();
   CHECK(report.violations == std::vector<std::string>{});
   return report.writes + report.status_writes;
 }
@@ -34,7 +29,7 @@ void KillEverywhere(Quality quality, const char* outcome, const char* stable) {
   uint64_t kills = 0;
   for (uint64_t nth = 1; nth <= writes; ++nth) {
     for (bool after : {false, true}) {
-      Plan plan = OneRelease(quality);
+      Plan plan = ShortRelease(quality);
       plan.crashes = {{nth, after}};
       const Report report = Simulation(plan).Run();
       kills += report.kills;

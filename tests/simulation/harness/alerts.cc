@@ -12,6 +12,8 @@ using release::Phase;
 constexpr Duration kAlertAfter = seconds(12);
 constexpr Duration kAlertEvery = seconds(5);
 constexpr Duration kFollowsIn = seconds(10);
+// Until another controller was told, whatever fails on the way; what it promotes before, it does.
+constexpr Duration kTellsIn = seconds(60);
 
 }  // namespace
 
@@ -39,16 +41,22 @@ void Simulation::NoteHeard(const std::string& version) {
       checker_->ImageOfRevision(state->release->candidate) != ImageOf(version)) {
     return;
   }
-  world_.scheduler().After(kFollowsIn, [this, version, kills = report_.kills,
-                                        id = state->release->id, heard = world_.scheduler().Now()] {
-    bool decided = kills != report_.kills || !checker_->state();
-    for (size_t i = 0; !decided && i < checker_->state()->decisions.size(); ++i) {
-      const release::Decision& decision = checker_->state()->decisions[i];
-      decided = decision.release == id && decision.at <= heard &&
-                decision.verdict == release::Verdict::kPromote;
-    }
-    if (!decided) heard_.insert(version);
-  });
+  const bool external = plan_.setup->external();
+  // What another controller had begun before anybody saw it is not known to be the release's.
+  if (external && alerts_[version] < state->release->started) return;
+  world_.scheduler().After(
+      external ? kTellsIn : kFollowsIn,
+      [this, version, external, kills = report_.kills, id = state->release->id,
+       heard = world_.scheduler().Now()] {
+        bool decided = kills != report_.kills || !checker_->state() ||
+                       (external && checker_->StableImage() == ImageOf(version));
+        for (size_t i = 0; !decided && i < checker_->state()->decisions.size(); ++i) {
+          const release::Decision& decision = checker_->state()->decisions[i];
+          decided = decision.release == id && decision.at <= heard &&
+                    decision.verdict == release::Verdict::kPromote;
+        }
+        if (!decided) heard_.insert(version);
+      });
 }
 
 void Simulation::WatchAlerts() {

@@ -35,6 +35,12 @@ std::string Hook(const char* list, const char* name) {
 Besides DrawBesides(uint64_t seed, const Setup& setup) {
   Random random(seed * 104'729 + 7);
   Besides besides;
+  if (setup.external()) {  // hooks and configuration are the other controller's own
+    besides.frozen_from = minutes(1 + static_cast<int64_t>(random.Below(3)));
+    besides.frozen_for = random.Chance(0.12) ? minutes(2) : Duration(0);
+    besides.approve_back = random.Chance(0.15);
+    return besides;
+  }
   if (random.Chance(0.2)) {
     besides.hooks = random.Chance(0.8) ? Besides::Hooks::kGood : Besides::Hooks::kRollbackFails;
   }

@@ -7,6 +7,7 @@
 #include "agent/base/text.h"
 #include "agent/release/observe.h"
 #include "agent/sim/selector.h"
+#include "tests/simulation/harness/foreign.h"
 
 namespace rollguard::simulation {
 namespace {
@@ -21,6 +22,8 @@ constexpr double kEnough = 0.8;
 constexpr Duration kSettlesIn = std::chrono::seconds(20);
 // An agent that does not hold the target sees a rejected revision roll out, and takes it back.
 constexpr Duration kNoticedIn = std::chrono::seconds(40);
+// Another controller has to be told, and takes its time.
+constexpr Duration kToldIn = std::chrono::seconds(90);
 constexpr Duration kSpreadsIn = std::chrono::seconds(8);
 
 bool IsPinned(const Json& labels, const Json& wanted) {
@@ -43,6 +46,11 @@ bool IsRouteKind(std::string_view kind) {
          kind == "ApisixRoute" || kind == "TrafficSplit" || kind == "Splitter" || kind == "Service";
 }
 
+bool IsWorkload(std::string_view kind) {
+  return kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet" ||
+         kind == "Rollout" || kind == "Canary";
+}
+
 }  // namespace
 
 double Picture::Share(const std::string& image) const {
@@ -55,13 +63,14 @@ Checker::Checker(sim::World& world, const Plan& plan)
       plan_(plan),
       besides_(world, plan,
                [this](const std::string& rule, const std::string& what) { Violated(rule, what); }),
+      external_(world, plan,
+                [this](const std::string& rule, const std::string& what) { Violated(rule, what); }),
       observed_(plan.setup->strategy.find("admission: observe") != std::string::npos) {
   pods_type_ = world.api().TypeId("", "pods");
   guard_type_ = world.api().TypeId("rollguard.dev", "guards");
   for (const sim::TypeInfo* type : world.api().types().All()) {
     const std::string& kind = type->type.kind;
-    if (!IsRouteKind(kind) && kind != "Deployment" && kind != "StatefulSet" && kind != "DaemonSet")
-      continue;
+    if (!IsRouteKind(kind) && !IsWorkload(kind)) continue;
     for (const auto& object : world.api().List(type->type.group, type->type.plural, kNs)) {
       LearnRevision(*object);
       for (const Setup::Foreign& foreign : plan.setup->foreign) {
@@ -154,6 +163,7 @@ void Checker::OnGuard(const sim::Change& change) {
     return;
   }
   guard_deleting_ = sim::IsTerminating(*change.after);
+  guard_uid_ = sim::UidOf(*change.after);
   const Json& status = change.after->At("status");
   if (change.before && status == change.before->At("status")) return;
   auto state = release::StateFromJson(status);
@@ -163,6 +173,7 @@ void Checker::OnGuard(const sim::Change& change) {
   }
   if (status.Dump().size() > kMaxStatus) Violated("size", "the status has grown over 100 KiB");
   besides_.OnState(state_, *state);
+  external_.OnState(state_, *state);
   state_ = std::move(*state);
   NoteDecisions();
 }
@@ -175,9 +186,9 @@ void Checker::NoteDecisions() {
     rejected_.insert(ImageOfRevision(rejection.revision));
   }
   for (const release::Decision& decision : state_->decisions) {
-    if (!decisions_seen_.insert(decision.id).second) continue;
+    if (!decisions_seen_.insert(StrCat(guard_uid_, decision.id)).second) continue;
     if (decision.verdict == release::Verdict::kComplete && !decision.release.empty() &&
-        ++completed_[decision.release] > 1) {
+        ++completed_[StrCat(guard_uid_, decision.release)] > 1) {
       Violated("once", StrCat("release ", decision.release, " was completed twice"));
     }
     if (decision.verdict != release::Verdict::kStart) continue;
@@ -197,6 +208,8 @@ void Checker::LearnRevision(const Json& object) {
   const Json& pod_template = object.At("spec", "template");
   if (!pod_template.is_object()) return;
   images_.try_emplace(release::RevisionOf(pod_template), ImageIn(pod_template));
+  if (plan_.setup->external())
+    images_.try_emplace(ForeignHash(pod_template), ImageIn(pod_template));
 }
 
 // Extra routes stand before the owner's: there places in the list say nothing.
@@ -209,7 +222,8 @@ void Checker::OnOwners(const sim::Change& change) {
   const Json& object = change.after ? *change.after : *change.last;
   const std::string& kind = object.At("kind").Str();
   if (kind == "Job") return besides_.OnJob(change);
-  const bool workload = kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
+  const bool workload = IsWorkload(kind);
+  external_.OnChange(change);
   if (!workload && !IsRouteKind(kind)) return;
   dirty_ = true;
   if (change.after && workload) LearnRevision(object);
@@ -238,6 +252,7 @@ void Checker::Wrote(const ClusterRequest& request, const sim::ApiReply& reply, b
   last_write_ = Now();
   dirty_ = true;
   event_writes_.push_back({request, knows_back});
+  if (plan_.setup->external()) return external_.Wrote(request, state_);
   besides_.Wrote(StrCat(kind, " ", request.name), state_);
 }
 
@@ -295,6 +310,7 @@ Picture Checker::Look() {
 }
 
 void Checker::AfterEvent() {
+  external_.AfterEvent();
   if (!dirty_) {
     event_writes_.clear();
     pod_left_ = false;
@@ -373,7 +389,8 @@ double Checker::LatelyCarried(double now) {
 // away or brings at that very moment are nobody's fault.
 void Checker::CheckCapacity(const Picture& before, const Write* write) {
   const std::string stable = StableImage();
-  if (stable.empty() || (scaled_at_ && Now() - *scaled_at_ < minutes(3))) return;
+  if (stable.empty() || plan_.setup->external() || (scaled_at_ && Now() - *scaled_at_ < minutes(3)))
+    return;
   int64_t ready = 0;
   for (const auto& [name, pod] : pods_) ready += pod.ready && pod.image == stable ? 1 : 0;
   const double full = static_cast<double>(FullSize());
@@ -392,6 +409,11 @@ void Checker::CheckCapacity(const Picture& before, const Write* write) {
   if (!lasts && !(given && lately < need)) return;
   Violated("capacity", StrCat("stable was given ", Percent(share), " with ", ready, " of ",
                               FullSize(), " pods ready"));
+}
+
+// Paused where it is: people decide.
+bool Checker::LeftToPeople() const {
+  return plan_.setup->strategy.find("onBad: pause") != std::string::npos;
 }
 
 void Checker::CheckQuarantine(const Picture& before, const Write* write) {
@@ -413,7 +435,8 @@ void Checker::CheckQuarantine(const Picture& before, const Write* write) {
       continue;
     }
     const Time since = unruly_since_.try_emplace(image, Now()).first->second;
-    if (unheld() && Now() - since < kNoticedIn) continue;
+    if (unheld() && Now() - since < (plan_.setup->external() ? kToldIn : kNoticedIn)) continue;
+    if (LeftToPeople()) continue;
     Violated("quarantine", StrCat(image, " is rejected and has ", Percent(now),
                                   " of the traffic in phase ", release::ToString(state_->phase)));
   }
@@ -463,7 +486,7 @@ std::string Checker::OwnersText(bool held) {
   std::string all;
   for (const sim::TypeInfo* type : world_.api().types().All()) {
     const std::string& kind = type->type.kind;
-    const bool workload = kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet";
+    const bool workload = IsWorkload(kind);
     const bool scaler = kind == "HorizontalPodAutoscaler";
     if (!IsRouteKind(kind) && !workload && !scaler) continue;
     for (const auto& one : world_.api().List(type->type.group, type->type.plural, kNs)) {
@@ -482,6 +505,7 @@ std::string Checker::OwnersText(bool held) {
         if (annotations->size() == 0) object["metadata"].Erase("annotations");
       }
       if (workload) {
+        if (!object.At("spec", "paused").BoolOr(true)) object["spec"].Erase("paused");
         object["spec"].Erase("template");
         object["spec"].Erase("replicas");
         if (held) object["spec"].Erase("paused"), object["spec"].Erase("updateStrategy");
@@ -521,6 +545,7 @@ bool Checker::MayBeBroken(const std::string& image) const {
 void Checker::CheckAtRest() {
   CheckOwners(true);
   if (state_) besides_.AtRest(*state_, StableImage());
+  external_.AtRest(state_);
   if (state_ && state_->phase == Phase::kAdopting) return;  // it never began
   std::map<std::string, int64_t> images;
   for (const auto& [name, pod] : pods_) {

@@ -24,6 +24,7 @@
 #include "agent/release/state.h"
 #include "agent/sim/world.h"
 #include "tests/simulation/harness/besides_checker.h"
+#include "tests/simulation/harness/external_checker.h"
 #include "tests/simulation/harness/plan.h"
 
 namespace rollguard::simulation {
@@ -51,6 +52,7 @@ class Checker {
   // The world may do things that invariants must allow for.
   void Asked(const std::string& version);  // somebody wants it released (once more)
   void AskedForAnything();                 // ... or any version, by a command
+  void Answered(release::FlaggerHook hook, bool yes) { external_.Answered(hook, yes, state_); }
   void PersonSpoke() { besides_.PersonSpoke(); }
   // Pods may come and go without the guard's leave for a while.
   void AroundTheGuard() { around_until_ = Now() + kAround; }
@@ -100,7 +102,7 @@ class Checker {
   Picture Look();
   bool around() const { return around_until_ && Now() < *around_until_; }
   // Nobody keeps a template from rolling there: the owner only asked for the undo.
-  bool unheld() const { return observed_ || plan_.setup->second; }
+  bool unheld() const { return observed_ || plan_.setup->second || plan_.setup->external(); }
   static std::string NameOf(const sim::Destination& d);
   bool HasReady(const sim::Destination& d) const;  // a ready pod behind it
   int64_t FullSize() const;
@@ -113,6 +115,7 @@ class Checker {
   void CheckQuarantine(const Picture& before, const Write* write);
   void CheckAbort(const Picture& before, const Write* write);
   void CheckRecord(const Picture& before, const Write& write);
+  bool LeftToPeople() const;
   bool MayBeBroken(const std::string& image) const;
   void CheckOwners(bool held);
   std::string OwnersText(bool held);
@@ -120,9 +123,10 @@ class Checker {
   sim::World& world_;
   const Plan& plan_;
   BesidesChecker besides_;
+  ExternalChecker external_;
   const bool observed_;
   int pods_type_, guard_type_;
-  std::string guard_key_;
+  std::string guard_uid_;  // of the one that is there; made anew it counts from the beginning
   std::vector<std::string> violations_;
 
   // Of the event that runs.

@@ -155,6 +155,18 @@ bool Plan::AllIsWell() const {
   return true;
 }
 
+namespace {
+
+// One seed in eight plays another controller's workload; the others draw what they always drew.
+const Setup& DrawSetup(uint64_t seed) {
+  constexpr uint64_t kEvery = 8, kWhich = 6;
+  const std::vector<Setup>& external = ExternalSetups();
+  if (seed % kEvery == kWhich) return external[seed / kEvery % external.size()];
+  return Setups()[seed % Setups().size()];
+}
+
+}  // namespace
+
 Plan DrawPlan(uint64_t seed, const Setup* setup) {
   Plan plan = DrawPlainPlan(seed, setup);
   plan.besides = DrawBesides(seed, *plan.setup);
@@ -165,7 +177,7 @@ Plan DrawPlainPlan(uint64_t seed, const Setup* setup) {
   Random random(seed * 7919 + 13);
   Plan plan;
   plan.seed = seed;
-  plan.setup = setup != nullptr ? setup : &Setups()[seed % Setups().size()];
+  plan.setup = setup != nullptr ? setup : &DrawSetup(seed);
   plan.replicas = plan.setup->kind == "DaemonSet" ? 3 : Between(random, 2, 5);
   plan.versions["v2"] = DrawQuality(random);
   plan.versions["v3"] = DrawQuality(random);
@@ -174,6 +186,17 @@ Plan DrawPlainPlan(uint64_t seed, const Setup* setup) {
   DrawEvents(random, plan);
   DrawGuard(random, plan);
   plan.delete_at_end = random.Chance(0.25) && plan.setup->kind != "StatefulSet";
+  return plan;
+}
+
+Plan OneRelease(const std::string& setup, Quality quality, const std::string& bake) {
+  Plan plan;
+  plan.seed = 99;
+  plan.setup = FindSetup(setup);
+  plan.versions["v2"] = quality;
+  plan.guard_extra =
+      StrCat("  bake: ", bake, "\n  rollback:\n    verify: {for: 10s}\n    cooldown: 0s\n");
+  plan.events = {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}};
   return plan;
 }
 
@@ -208,6 +231,19 @@ std::string Describe(const Event& event) {
   return "?";
 }
 
+namespace {
+
+const char* TargetVersion(const Setup& setup) {
+  switch (setup.carrier) {
+    case Setup::Carrier::kAgent: return "apps/v1";
+    case Setup::Carrier::kArgo: return "argoproj.io/v1alpha1";
+    case Setup::Carrier::kFlagger: return "flagger.app/v1beta1";
+  }
+  return "?";
+}
+
+}  // namespace
+
 std::string GuardYaml(const Plan& plan) {
   bool rules = false;
   for (const auto& [version, quality] : plan.versions) {
@@ -222,9 +258,10 @@ std::string GuardYaml(const Plan& plan) {
   return StrCat(
       "apiVersion: rollguard.dev/v1alpha1\nkind: Guard\n"
       "metadata: {name: checkout, namespace: shop}\nspec:\n"
-      "  target: {apiVersion: apps/v1, kind: ",
-      plan.setup->kind, ", name: checkout}\n  progressDeadline: 90s\n", BesidesYaml(plan.besides),
-      extra, "    alerts: [{matchers: ['severity=\"critical\"'], action: rollback}]\n",
+      "  target: {apiVersion: ",
+      TargetVersion(*plan.setup), ", kind: ", plan.setup->kind,
+      ", name: checkout}\n  progressDeadline: 90s\n", BesidesYaml(plan.besides), extra,
+      "    alerts: [{matchers: ['severity=\"critical\"'], action: rollback}]\n",
       "  strategy:\n    ", StrategyYaml(plan), "\n");
 }
 

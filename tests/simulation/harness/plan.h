@@ -95,6 +95,8 @@ struct Plan {
 // The same seed gives the same plan. `setup`: instead of the drawn one.
 Plan DrawPlan(uint64_t seed, const Setup* setup = nullptr);
 Plan DrawPlainPlan(uint64_t seed, const Setup* setup = nullptr);  // with nothing besides
+// By hand: v2 of that quality is set after one second, and nothing fails.
+Plan OneRelease(const std::string& setup, Quality quality, const std::string& bake);
 // besides.cc
 Besides DrawBesides(uint64_t seed, const Setup& setup);
 std::string BesidesYaml(const Besides& besides);  // lines below `spec:`

@@ -333,7 +333,7 @@ const std::vector<Setup>& FurtherSetups() {
 }
 
 const Setup* FindSetup(std::string_view name) {
-  for (const std::vector<Setup>* setups : {&Setups(), &FurtherSetups()}) {
+  for (const std::vector<Setup>* setups : {&Setups(), &FurtherSetups(), &ExternalSetups()}) {
     for (const Setup& setup : *setups) {
       if (setup.name == name) return &setup;
     }

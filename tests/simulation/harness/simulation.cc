@@ -4,8 +4,6 @@
 #include <algorithm>
 
 #include "agent/base/text.h"
-#include "agent/kube/resources.h"
-#include "agent/spec/load.h"
 
 namespace rollguard::simulation {
 namespace {
@@ -19,24 +17,6 @@ constexpr Duration kConvergesIn = minutes(60);
 constexpr Duration kQuietBefore = seconds(40);
 constexpr Duration kQuiet = minutes(60);
 constexpr size_t kMaxTrace = 2'000;  // a story that goes in circles is told once
-
-const char* const kRules = R"(
-groups:
-  - name: errors
-    interval: 15s
-    rules:
-      - rollback: Errors
-        expr: |
-          sum(rate(http_requests_total{namespace="$namespace", pod=~"$candidate_pods", code=~"5.."}[1m]))
-            / sum(rate(http_requests_total{namespace="$namespace", pod=~"$candidate_pods"}[1m])) > 0.05
-        for: 15s
-        noData: pass
-        severity: critical
-)";
-
-ResourceType TypeOfKind(const std::string& kind) {
-  return kube::resources::ByKind("apps/v1", kind);
-}
 
 }  // namespace
 
@@ -61,70 +41,6 @@ Simulation::~Simulation() {
 void Simulation::Note(const std::string& text) {
   if (tracing_ && report_.trace.size() < kMaxTrace)
     report_.trace.push_back(StrCat(FormatClockTime(world_.scheduler().Now()), " ", text));
-}
-
-// --- What stands there ---
-
-void Simulation::LoadWorld() {
-  const Setup& setup = *plan_.setup;
-  world_.api().types().Add(kube::resources::Guards());
-  for (const ResourceType& type : setup.types) world_.api().types().Add(type);
-  world_.behaviours().SetDefault(BehaviourOf(Quality::kGood));
-  for (const auto& [version, quality] : plan_.versions)
-    world_.behaviours().SetImage(ImageOf(version), BehaviourOf(quality));
-  for (const std::string& text : setup.objects) {
-    auto object = ParseJson(text);
-    Status loaded = object ? world_.Load(*object) : Status(object.error());
-    if (!loaded) report_.violations.push_back(StrCat("setup: ", loaded.error().message, text));
-  }
-  (void)world_.Load(SettingsOf("v1"));
-  (void)world_.Load(KeysOf("v1"));
-  sim::RevisionBehaviour fails;
-  fails.job_fails = plan_.besides.hooks == Besides::Hooks::kRollbackFails;
-  world_.behaviours().SetImage("tool/down", fails);
-  (void)world_.Load(WorkloadOf(setup, kApp, plan_.replicas, plan_.besides.configured));
-  if (setup.second) (void)world_.Load(WorkloadOf(setup, "checkout-b", 0));
-  if (setup.max_replicas > 0) {
-    (void)world_.Load(Json::Obj(
-        {{"apiVersion", "autoscaling/v1"},
-         {"kind", "HorizontalPodAutoscaler"},
-         {"metadata", Json::Obj({{"name", kApp}, {"namespace", kNs}})},
-         {"spec",
-          Json::Obj({{"scaleTargetRef",
-                      Json::Obj({{"apiVersion", "apps/v1"}, {"kind", setup.kind}, {"name", kApp}})},
-                     {"minReplicas", plan_.replicas},
-                     {"maxReplicas", setup.max_replicas},
-                     {"targetCPUUtilizationPercentage", 70}})}}));
-  }
-  sim::Flow flow;
-  flow.ns = kNs;
-  flow.service = kApp;
-  flow.source = setup.source;
-  flow.requests_per_second = 500;
-  if (uses_rules_) world_.traffic().SetSink(&metrics_);
-  flow_ = world_.traffic().Add(flow);
-}
-
-void Simulation::LoadGuard() {
-  if (!guard_object_.is_object()) {
-    Diagnostics problems;
-    const std::string text = GuardYaml(plan_);
-    uses_rules_ = text.find("rules: [errors]") != std::string::npos;
-    spec::LoadText("rules.yaml", kRules, library_, problems);
-    spec::Library guards;
-    spec::LoadText("guard.yaml", text, guards, problems);
-    if (problems.has_errors() || guards.guards.size() != 1) {
-      report_.violations.push_back(StrCat(
-          "setup: ", problems.Sorted().empty() ? "" : problems.Sorted()[0].message, "\n", text));
-      return;
-    }
-    guard_object_ = Json::Obj({{"apiVersion", spec::kApiVersion},
-                               {"kind", "Guard"},
-                               {"metadata", Json::Obj({{"name", kApp}, {"namespace", kNs}})},
-                               {"spec", yaml::ToJson(guards.guards[0].raw)}});
-    return;
-  }
-  (void)world_.Load(guard_object_);
 }
 
 bool Simulation::SetUp() {
@@ -223,7 +139,7 @@ std::optional<app::GuardSummary> Simulation::Guard() const {
 void Simulation::PatchTarget(Json patch, const std::string& name) {
   ClusterRequest request;
   request.verb = Verb::kPatch;
-  request.type = TypeOfKind(plan_.setup->kind);
+  request.type = OwnersType(*plan_.setup);
   request.ns = kNs;
   request.name = name;
   request.patch = PatchKind::kMerge;
@@ -294,6 +210,7 @@ void Simulation::Happen(const Event& event) {
         Note(StrCat(answer.accepted ? "  accepted: " : "  refused: ", answer.message));
       });
     case Kind::kScale:
+      if (plan_.setup->carrier == Setup::Carrier::kFlagger) return;  // sizes are Flagger's
       checker_->Scaled();
       return PatchTarget(Json::Obj({{"spec", Json::Obj({{"replicas", event.number}})}}),
                          Swapped() ? "checkout-b" : kApp);
@@ -317,7 +234,7 @@ void Simulation::Happen(const Event& event) {
     case Kind::kUnpause:
       checker_->AroundTheGuard();
       checker_->AskedForAnything();
-      if (plan_.setup->kind == "Deployment")
+      if (plan_.setup->kind == "Deployment" || plan_.setup->kind == "Rollout")
         PatchTarget(Json::Obj({{"spec", Json::Obj({{"paused", Json()}})}}), kApp);
       return;
     case Kind::kTouchRoute: return TouchRoute();
@@ -407,10 +324,11 @@ bool Simulation::Gone() {
 }
 
 bool Simulation::AtRest() {
-  if (Gone()) return true;
+  if (Gone()) return !LeftToPeople();
   const auto& state = checker_->state();
   if (!state) return false;
   // A guard that was created again may meet a version that never comes up: it waits, as it should.
+  if (CarrierWorks()) return false;
   const bool waits = plan_.Has(Kind::kDelete) && NeverWorks(plan_.QualityOf(wanted_));
   return state->phase == Phase::kIdle || (waits && state->phase == Phase::kAdopting);
 }
@@ -420,6 +338,7 @@ void Simulation::Help() {
   auto guard = Guard();
   if (!guard) return;
   const release::GuardState& state = guard->state;
+  if (plan_.setup->external()) HelpCarrier(state);
   auto say = [this](Word verb) {
     Note(StrCat("somebody helps: ", release::ToString(verb)));
     Command(verb, false, [this](const release::CommandAnswer& answer) {
@@ -528,7 +447,8 @@ void Simulation::CheckOutcome() {
     const std::string image = ImageOf(version);
     // A rule needs its time; a shorter bake may end before. So may one before an alert is heard.
     const bool hasty =
-        (quality == Quality::kFailing && plan_.guard_extra.find("bake: 1m") == std::string::npos) ||
+        (quality == Quality::kFailing &&
+         (plan_.setup->external() || plan_.guard_extra.find("bake: 1m") == std::string::npos)) ||
         (quality == Quality::kAlerted && !heard_.contains(version));
     if (quality != Quality::kGood && !people && !hasty && stable == image)
       checker_->Violated("outcome", StrCat(image, " is ", ToString(quality), " and became stable"));

@@ -17,6 +17,7 @@
 #include "agent/app/replay_check.h"
 #include "agent/app/simulation.h"
 #include "tests/simulation/harness/checker.h"
+#include "tests/simulation/harness/foreign.h"
 #include "tests/simulation/harness/plan.h"
 
 namespace rollguard::simulation {
@@ -76,6 +77,13 @@ class Simulation : public app::Listener {
 
   static sim::WorldOptions OptionsOf(const Plan& plan);
   void LoadWorld();
+  void LoadWorkload();
+  void LoadScaler();
+  void PlayCarrier();  // external.cc, as the next four
+  bool AnswersGate(release::FlaggerHook hook);
+  void HelpCarrier(const release::GuardState& state);
+  bool LeftToPeople();
+  bool CarrierWorks();
   void LoadGuard();
   void Connect(Process& process, const std::string& name, bool faulty);
   void StartAgent(Process& process);
@@ -115,6 +123,8 @@ class Simulation : public app::Listener {
   std::unique_ptr<Checker> checker_;
   Process main_;
   Process second_;
+  std::unique_ptr<sim::Controller> carrier_;  // of another controller's workload
+  uint64_t asked_gates_ = 0;
   size_t flow_ = 0;
   size_t next_crash_ = 0;
   uint64_t faults_base_ = 0;  // writes before the faults began

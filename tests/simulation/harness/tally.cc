@@ -8,6 +8,7 @@ namespace {
 
 std::string StrategyOf(const Setup& setup) {
   const std::string kind = setup.strategy.substr(0, setup.strategy.find(':'));
+  if (setup.external()) return StrCat(kind, " ", setup.kind);
   return kind == "rolling" ? StrCat(kind, " of a ", setup.kind) : kind;
 }
 
