@@ -15,9 +15,10 @@ void PatchSpec(Context& c, Json spec, const std::string& why) {
 }
 
 void PatchStatus(Context& c, Json status, const std::string& why, bool pinned = false) {
-  Json patch = Json::Obj({{"status", std::move(status)}});
+  Json patch = Json::Obj();
   if (pinned)
     patch.Set("metadata", Json::Obj({{"resourceVersion", c.obs.target.resource_version}}));
+  patch.Set("status", std::move(status));
   c.Do(PatchObject{
       TargetId(c.guard), PatchObject::Kind::kMerge, std::move(patch), why, {}, "status", false});
 }

@@ -214,9 +214,12 @@ TEST_CASE("an Argo Rollout is paused, promoted, aborted, undone and retried by e
   abort.Says("v2", "v1", "Progressing");
   CHECK(abort.Say("promote", R"({"full": true})") == 200);
   CHECK(abort.Wrote(4));
-  CHECK(abort.Writes() == Lines{kPause, kGoOn,
-                                R"(PATCH /status {"status":{"pauseConditions":null}})",
-                                R"(PATCH /status {"status":{"promoteFull":true}})"});
+  CHECK(
+      abort.Writes() ==
+      Lines{
+          kPause, kGoOn,
+          R"(PATCH /status {"metadata":{"resourceVersion":"seen"},"status":{"pauseConditions":null}})",
+          R"(PATCH /status {"status":{"promoteFull":true}})"});
 
   fleet.proxy().Reset();
   for (Outside* one : all) CHECK(one->Alert());
