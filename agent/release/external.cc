@@ -68,7 +68,9 @@ void ForgetNews(Context& c, const ExternalView& view) {
 
 void AtRest(Context& c, const ExternalView& view) {
   if (c.state().stable != view.stable) c.Edit().stable = view.stable;
-  const bool news = view.current != view.stable && !view.aborted;
+  // A Canary that waits has not begun: what was applied last is the one before.
+  const bool waits = !view.argo && view.phase == "Waiting";
+  const bool news = view.current != view.stable && !view.aborted && !waits;
   if (const Rejection* known = c.state().Quarantined(view.current, c.obs.now); news && known) {
     RefuseRejected(c, view, *known);
     return;

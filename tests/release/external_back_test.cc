@@ -100,6 +100,17 @@ TEST_CASE("external: a rejected revision that is set again goes back again") {
   }
 }
 
+// Flagger asks before it applies: until it may, the one it applied last is the rejected one.
+TEST_CASE("external: a Canary that waits to begin is not held by the revision before") {
+  Watched watched(ExternalGuard("flagger", ""));
+  watched.RolledBack();
+  watched.Says("v2", "v1", "Waiting");
+  watched.Run(2s);
+  CHECK(FlaggerGate(watched.state, FlaggerHook::kConfirm));
+  CHECK_FALSE(FlaggerGate(watched.state, FlaggerHook::kRollback));
+  watched.CheckSound();
+}
+
 TEST_CASE("external: what was paused for people is theirs until another template comes") {
   Watched watched(ExternalGuard("argo", ", onBad: pause"));
   watched.Bad();

@@ -183,6 +183,15 @@ TEST_CASE("case: a rejected template is set again in another controller's worklo
   }
 }
 
+// Nobody answered when it asked for a newer version, and after that the gate stayed shut for the
+// rejected one.
+TEST_CASE("case: Flagger asks for a newer version while the agent is away") {
+  const Report report = Play(Release("flagger", Quality::kUnready,
+                                     {{.at = seconds(131), .kind = Kind::kRelease, .version = "v3"},
+                                      {.at = seconds(138), .kind = Kind::kCrash, .number = 4}}));
+  CHECK(report.stable == ImageOf("v3"));
+}
+
 // The pause stayed for ever: nobody knew any more whose it was.
 TEST_CASE("case: a release that is paused is overtaken") {
   for (const char* version : {"v3", "v1"}) {

@@ -20,6 +20,7 @@ void Simulation::PlayCarrier() {
 
 // Behind one Service: whichever agent lives, in turns.
 bool Simulation::AnswersGate(FlaggerHook hook) {
+  if (Gone()) return hook == FlaggerHook::kConfirm;  // its owner took the webhooks out with it
   std::vector<Process*> living;
   for (Process* process : {&main_, &second_}) {
     if (process->agent != nullptr) living.push_back(process);

@@ -324,7 +324,7 @@ bool Simulation::Gone() {
 }
 
 bool Simulation::AtRest() {
-  if (Gone()) return !LeftToPeople();
+  if (Gone()) return !LeftToPeople() && !(plan_.setup->kind == "Canary" && CarrierWorks());
   const auto& state = checker_->state();
   if (!state) return false;
   // A guard that was created again may meet a version that never comes up: it waits, as it should.
