@@ -42,7 +42,7 @@ double NextRound(double moment) {
 int Main(int argc, char** argv) {
   Report report("breach", argc, argv);
   const int active = static_cast<int>(report.Option("--active", 100));
-  Fleet fleet({.guards = active, .interval = kInterval});
+  Fleet fleet({.guards = active, .interval = kInterval, .breakable = true});
   fleet.StartAgent(false);
   fleet.Await("Idle", active);
   fleet.cluster().SetImage(0, active, "registry.example.com/shop/app:2");

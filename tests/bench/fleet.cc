@@ -38,9 +38,9 @@ constexpr const char* kRules = R"(groups:
         for: 1m
         severity: high
         noData: pass
-      - rollback: Memory
+      - pause: Memory
         expr: max(memory_bytes{namespace="$namespace", pod=~"$candidate_pods"}) > 1e12
-        severity: critical
+        severity: medium
         noData: pass
       - observe: Traffic
         expr: sum(rate(http_requests_total{namespace="$namespace", pod=~"$candidate_pods"}[2m])) < 0.1
@@ -123,7 +123,12 @@ std::vector<Json> FleetObjects(const FleetOptions& options) {
   return out;
 }
 
-std::string FleetRules(int interval) { return ReplaceAll(kRules, "@I", StrCat(interval)); }
+std::string FleetRules(const FleetOptions& options) {
+  std::string rules = ReplaceAll(kRules, "@I", StrCat(options.interval));
+  if (!options.breakable) return rules;
+  rules = ReplaceAll(rules, "pause: Memory", "rollback: Memory");
+  return ReplaceAll(rules, "severity: medium", "severity: critical");
+}
 
 Usage UsageOf(pid_t pid) {
   Usage usage;
@@ -203,7 +208,7 @@ void Fleet::FeedAt(int64_t t_ms, const std::vector<std::pair<std::string, std::s
 std::string Fleet::Config(bool limited) {
   std::string config = StrCat(
       "kind: AgentConfig\ndataDir: ", data_dir(), "\nrules: [",
-      dir_.Write("rules.yaml", FleetRules(options_.interval)),
+      dir_.Write("rules.yaml", FleetRules(options_)),
       "]\nlimits: {maxTriggers: 100000, maxShare: 1, maxRollbacksPerHour: 100000, "
       "maxGroupRollbacksPerHour: 100000}\n",
       "auth: {kubernetes: false, webhooks: {bearerTokenFile: ", dir_.Write("token", "sesame\n"),

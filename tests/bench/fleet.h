@@ -20,15 +20,16 @@ namespace rollguard::bench {
 struct FleetOptions {
   int guards = 100;
   int replicas = 2;
-  int interval = 30;    // of the rules, seconds
-  bool metrics = true;  // a real Prometheus with samples of every pod; else nothing answers
-  bool limited = true;  // the configuration's own rate limit towards the API server; else none
+  int interval = 30;       // of the rules, seconds
+  bool breakable = false;  // the rule that Break breaks rolls back; else it pauses
+  bool metrics = true;     // a real Prometheus with samples of every pod; else nothing answers
+  bool limited = true;     // the configuration's own rate limit towards the API server; else none
 };
 
 // Custom resource definitions, namespaces and all objects of the fleet.
 std::vector<Json> FleetObjects(const FleetOptions& options);
-// The rules that its guards name, asked every so many seconds.
-std::string FleetRules(int interval = FleetOptions().interval);
+// The rules that its guards name.
+std::string FleetRules(const FleetOptions& options = {});
 
 // What the kernel says of a process.
 struct Usage {
@@ -56,8 +57,7 @@ class Fleet {
   void Await(const std::string& phase, int count, double limit = 600);
   // Lets time pass; every 15 s all pods get samples.
   void Pass(double seconds);
-  // From now on the pods of svc-`guard` break a rule that rolls back. When Prometheus has the
-  // samples.
+  // From now on the pods of svc-`guard` break a rule. When Prometheus has the samples.
   double Break(int guard);
   std::string data_dir() const { return dir_.path() + "/data"; }
 

@@ -5,6 +5,7 @@
 // again and again on what it was given.
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <new>
@@ -79,11 +80,16 @@ void SetImage(sim::World& world, const char* image) {
   });
 }
 
+[[noreturn]] void Die(const std::string& why) {
+  std::fprintf(stderr, "bench_step: %s\n", why.c_str());
+  std::exit(1);
+}
+
 // One version is promoted to its end, the next taken back for an alert.
 std::vector<Given> Play() {
   sim::World world;
   for (const Json& object : FleetObjects({.guards = 1, .replicas = 4})) {
-    if (!world.Load(object)) std::abort();
+    if (Status loaded = world.Load(object); !loaded) Die(loaded.error().message);
   }
   auto& time = world.scheduler();
   time.RunFor(kMinute);
@@ -99,10 +105,10 @@ std::vector<Given> Play() {
   SetImage(world, "registry.example.com/shop/app:2");
   for (int i = 0; i < 40; ++i) {
     time.RunFor(kMinute);
-    release::Command resume;
-    resume.id = StrCat("c", i);
-    resume.verb = release::Command::Verb::kResume;
-    agent.controller().Tell("team-0/svc-0", std::move(resume), [](auto) {});
+    release::Command onward;
+    onward.id = StrCat("c", i);
+    onward.verb = release::Command::Verb::kPromote;
+    agent.controller().Tell("team-0/svc-0", std::move(onward), [](auto) {});
   }
   SetImage(world, "registry.example.com/shop/app:3");
   time.RunFor(2 * kMinute);
@@ -125,7 +131,7 @@ double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 int Main(int argc, char** argv) {
   Report report("step", argc, argv);
   const std::vector<Given> given = Play();
-  if (given.size() < 10) std::abort();
+  if (given.size() < 10) Die(StrCat("only ", given.size(), " decisions were recorded"));
   constexpr int kRounds = 200;
   double best = 1e9;
   uint64_t asked = 0, bytes = 0;
