@@ -57,6 +57,8 @@ needs_e2e() {
   needs_test
   cat <<'ROWS'
 cmd:etcd|etcd-server|the API server's store
+cmd:ip|iproute2|agents in network namespaces of their own
+file:/usr/sbin/iptables-restore|iptables|loses packets between them
 ROWS
   [[ -n ${KUBECONFIG:-}${KUBEBUILDER_ASSETS:-} ]] || "$root/tests/e2e/build-kube.sh" --check >/dev/null 2>&1 || cat <<'ROWS'
 cmd:go|golang-go|builds the API server from Debian's source

@@ -235,6 +235,7 @@ class Chaos {
     std::printf("\nrounds %d in %.0f s, seed %llu\nfaults injected %d\n%striggers %d\n%s",
                 figures_.rounds, Seconds(), static_cast<unsigned long long>(options_.seed), faults,
                 by_fault.c_str(), triggers, by_trigger.c_str());
+    std::printf("packets were lost %s\n", town_.how_packets_are_lost().c_str());
     std::printf("agents that had to be started again %d\n", figures_.revived);
     std::printf("rollbacks expected %d, seen %d, duplicates %d, lost %d\n", figures_.bad, seen,
                 duplicates, figures_.bad - figures_.rolled_back);

@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kPrometheus = R"(
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [DIR/alerts.yml]
-alerting: {alertmanagers: [{static_configs: [{targets: ["127.0.0.1:ALERTMANAGER"]}]}]}
+alerting: {alertmanagers: [{static_configs: [{targets: ["ALERTMANAGER"]}]}]}
 scrape_configs: [{job_name: shop, static_configs: [{targets: ["127.0.0.1:EXPORTER"]}]}]
 )";
 
@@ -34,7 +34,7 @@ route: {receiver: agents, group_by: [rollguard_guard], group_wait: 0s, group_int
 receivers:
   - name: agents
     webhook_configs:
-      - url: http://127.0.0.1:DOOR/api/v1/alerts
+      - url: http://DOOR/api/v1/alerts
         send_resolved: true
         http_config: {authorization: {credentials_file: DIR/token}}
 )";
@@ -53,21 +53,21 @@ Backstage::Backstage()
 
 Backstage::~Backstage() = default;
 
-Status Backstage::Start(const std::vector<std::string>& namespaces, int door,
-                        const std::string& token) {
+Status Backstage::Start(const std::vector<std::string>& namespaces, const testing::Address& door,
+                        const std::string& token, testing::CutProxy::Site wires) {
   for (const std::string& ns : namespaces) services_[ns];
   exporter_ = std::make_unique<testing::TinyServer>(
       [this](const testing::TinyRequest&, testing::TinyConnection& connection) {
         connection.Respond(200, Metrics(), {{"Content-Type", "text/plain; version=0.0.4"}});
       });
-  notices_ = std::make_unique<testing::CutProxy>(alertmanager_port_);
+  notices_ = std::make_unique<testing::CutProxy>(alertmanager_port_, wires);
   dir_.Write("token", token);
   dir_.Write("alerts.yml", kAlerts);
   auto fill = [&](std::string text) {
     text = ReplaceAll(text, "DIR", dir_.path());
-    text = ReplaceAll(text, "ALERTMANAGER", StrCat(notices_->port()));
+    text = ReplaceAll(text, "ALERTMANAGER", notices_->address().Text());
     text = ReplaceAll(text, "EXPORTER", StrCat(exporter_->port()));
-    return ReplaceAll(text, "DOOR", StrCat(door));
+    return ReplaceAll(text, "DOOR", door.Text());
   };
   dir_.Write("prometheus.yml", fill(kPrometheus));
   dir_.Write("alertmanager.yml", fill(kAlertmanager));

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "agent/base/expected.h"
-#include "tests/chaos/cut_proxy.h"
+#include "tests/support/cut_proxy.h"
 #include "tests/support/process.h"
 #include "tests/support/real_postgres.h"
 #include "tests/support/tiny_server.h"
@@ -25,7 +25,9 @@ class Backstage {
   ~Backstage();
 
   // `namespaces`: each has a counter of errors; `door`: where Alertmanager posts.
-  Status Start(const std::vector<std::string>& namespaces, int door, const std::string& token);
+  // `wires`: where those between its servers are.
+  Status Start(const std::vector<std::string>& namespaces, const testing::Address& door,
+               const std::string& token, testing::CutProxy::Site wires);
 
   Status StartPrometheus();
   void KillPrometheus();

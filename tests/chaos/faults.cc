@@ -22,6 +22,8 @@ constexpr const char* kNames[] = {"SIGKILL",
                                   "packets to Prometheus lost",
                                   "PostgreSQL cut off",
                                   "packets to PostgreSQL lost",
+                                  "agent cut off from everything",
+                                  "open connections forgotten",
                                   "packets from Alertmanager to the agents lost",
                                   "packets from Prometheus to Alertmanager lost",
                                   "packets from the API server to etcd lost",
@@ -55,7 +57,7 @@ const char* NameOf(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
 
 bool TakesShards(Fault fault) {
   return fault == Fault::kKill || fault == Fault::kPause || fault == Fault::kApiCut ||
-         fault == Fault::kApiStall;
+         fault == Fault::kApiStall || fault == Fault::kCutOff;
 }
 
 bool IsBackstage(Fault fault) {
@@ -90,15 +92,20 @@ Status Break(Town& town, Fault fault, Replica& victim, Random& random) {
       town.SetReachable(victim, false);
       process.Signal(SIGSTOP);
       return {};
-    case Fault::kApiCut: victim.api->Set(Mode::kCut); return {};
-    case Fault::kApiStall: victim.api->Set(Mode::kStall); return {};
-    case Fault::kMetricsCut: victim.metrics->Set(Mode::kCut); return {};
-    case Fault::kMetricsStall: victim.metrics->Set(Mode::kStall); return {};
-    case Fault::kHistoryCut: victim.history->Set(Mode::kCut); return {};
-    case Fault::kHistoryStall: victim.history->Set(Mode::kStall); return {};
-    case Fault::kDoorStall: town.door().Set(Mode::kStall); return {};
-    case Fault::kNoticesStall: town.backstage().notices().Set(Mode::kStall); return {};
-    case Fault::kStoreStall: town.store().Set(Mode::kStall); return {};
+    case Fault::kApiCut: return victim.api->Set(Mode::kCut);
+    case Fault::kApiStall: return victim.api->Set(Mode::kStall);
+    case Fault::kMetricsCut: return victim.metrics->Set(Mode::kCut);
+    case Fault::kMetricsStall: return victim.metrics->Set(Mode::kStall);
+    case Fault::kHistoryCut: return victim.history->Set(Mode::kCut);
+    case Fault::kHistoryStall: return victim.history->Set(Mode::kStall);
+    case Fault::kCutOff: return town.SetCutOff(victim, true);
+    case Fault::kForgotten:
+      for (testing::CutProxy* wire : {victim.api.get(), victim.metrics.get(), victim.history.get()})
+        wire->Forget();
+      return {};
+    case Fault::kDoorStall: return town.SetDoorLost(true);
+    case Fault::kNoticesStall: return town.backstage().notices().Set(Mode::kStall);
+    case Fault::kStoreStall: return town.store().Set(Mode::kStall);
     case Fault::kApiServer: return town.kube().RestartApiServer();
     case Fault::kPrometheus: town.backstage().KillPrometheus(); return {};
     case Fault::kAlertmanager: town.backstage().KillAlertmanager(); return {};
@@ -124,14 +131,15 @@ Status Mend(Town& town, Fault fault, Replica& victim) {
       town.SetReachable(victim, true);
       return {};
     case Fault::kApiCut:
-    case Fault::kApiStall: victim.api->Set(Mode::kPass); return {};
+    case Fault::kApiStall: return victim.api->Set(Mode::kPass);
     case Fault::kMetricsCut:
-    case Fault::kMetricsStall: victim.metrics->Set(Mode::kPass); return {};
+    case Fault::kMetricsStall: return victim.metrics->Set(Mode::kPass);
     case Fault::kHistoryCut:
-    case Fault::kHistoryStall: victim.history->Set(Mode::kPass); return {};
-    case Fault::kDoorStall: town.door().Set(Mode::kPass); return {};
-    case Fault::kNoticesStall: town.backstage().notices().Set(Mode::kPass); return {};
-    case Fault::kStoreStall: town.store().Set(Mode::kPass); return {};
+    case Fault::kHistoryStall: return victim.history->Set(Mode::kPass);
+    case Fault::kCutOff: return town.SetCutOff(victim, false);
+    case Fault::kDoorStall: return town.SetDoorLost(false);
+    case Fault::kNoticesStall: return town.backstage().notices().Set(Mode::kPass);
+    case Fault::kStoreStall: return town.store().Set(Mode::kPass);
     case Fault::kPrometheus: return town.backstage().StartPrometheus();
     case Fault::kAlertmanager: return town.backstage().StartAlertmanager();
     case Fault::kPostgres: town.backstage().postgres().StartAgain(); return {};
@@ -141,6 +149,7 @@ Status Mend(Town& town, Fault fault, Replica& victim) {
     case Fault::kMemory: Limit(victim.agent->process().pid(), RLIMIT_AS, RLIM_INFINITY); return {};
     case Fault::kClock: town.SetClock(victim, std::chrono::nanoseconds(0)); return {};
     case Fault::kKill:
+    case Fault::kForgotten:
     case Fault::kApiServer: return {};
   }
   return {};

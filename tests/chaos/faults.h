@@ -20,6 +20,8 @@ enum class Fault {
   kMetricsStall,
   kHistoryCut,
   kHistoryStall,
+  kCutOff,
+  kForgotten,
   kDoorStall,
   kNoticesStall,
   kStoreStall,

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "agent/base/text.h"
@@ -17,6 +19,9 @@ namespace {
 
 using std::chrono::seconds;
 using testing::PollUntil;
+
+// The network's nodes: what the wires lead to, and then the agents.
+constexpr size_t kServers = 0, kFirstAgent = 1;
 
 constexpr const char* kPolicy = R"(
 apiVersion: audit.k8s.io/v1
@@ -33,7 +38,7 @@ rules:
 
 constexpr const char* kAgent = R"(kind: AgentConfig
 cluster: {qps: 500, burst: 500}
-metrics: [{name: prometheus, prometheus: {url: "http://127.0.0.1:METRICS", timeout: 2s}}]
+metrics: [{name: prometheus, prometheus: {url: "http://METRICS", timeout: 2s}}]
 history: {postgres: {url: "HISTORY"}}
 rules: ["RULES"]
 limits: {maxTriggers: 1000, maxShare: 1, maxRollbacksPerHour: 100000}
@@ -107,17 +112,37 @@ Town::~Town() {
   }
 }
 
+void Town::StartNetwork() {
+  auto network = testing::Network::Start(kFirstAgent + kReplicas);
+  if (network) {
+    network_ = std::move(*network);
+    site_ = {network_.get(), kServers};
+    how_packets_are_lost_ = "by a router between network namespaces";
+    ::setenv("no_proxy", "*", 1);
+    ::setenv("NO_PROXY", "*", 1);
+    return;
+  }
+  how_packets_are_lost_ = "by filters on sockets of the loopback";
+  std::fprintf(stderr, "chaos: NO NETWORK NAMESPACES: packets are lost %s: %s\n",
+               how_packets_are_lost_.c_str(), network.error().message.c_str());
+}
+
+std::string Town::HostOf(size_t replica) const {
+  return network_ ? network_->HostOf(kFirstAgent + replica) : testing::Address().host;
+}
+
 Status Town::Start(int services) {
+  StartNetwork();
   auto kube = testing::RealCluster::Start(kPolicy, [this](int etcd) {
-    store_ = std::make_unique<testing::CutProxy>(etcd);
-    return store_->port();
+    store_ = std::make_unique<testing::CutProxy>(etcd, site_);
+    return store_->address();
   });
   if (!kube) return kube.error();
   kube_ = std::move(*kube);
   cluster_ = std::make_unique<testing::BlockingCluster>(kube_->kubeconfig());
   http_ = std::make_unique<net::CurlClient>(clock_);
   if (Status played = StartKubelet(); !played) return played;
-  door_ = std::make_unique<testing::CutProxy>([this] { return Knock(); });
+  door_ = std::make_unique<testing::CutProxy>([this] { return Knock(); }, site_);
   if (Status made = AddServices(services); !made) return made;
   if (Status up = AddReplicas(); !up) return up;
   const bool owned = PollUntil(
@@ -161,7 +186,7 @@ Status Town::AddServices(int services) {
       if (!made) return made;
     }
   }
-  return backstage_.Start(namespaces, door_->port(), "sesame");
+  return backstage_.Start(namespaces, door_->address(), "sesame", site_);
 }
 
 Status Town::AddReplicas() {
@@ -169,9 +194,9 @@ Status Town::AddReplicas() {
   for (int i = 0; i < kReplicas; ++i) {
     Replica& replica = replicas_.emplace_back();
     replica.name = StrCat("agent-", i);
-    replica.api = std::make_unique<testing::CutProxy>(kube_->api_port());
-    replica.metrics = std::make_unique<testing::CutProxy>(backstage_.prometheus_port());
-    replica.history = std::make_unique<testing::CutProxy>(backstage_.postgres().port());
+    replica.api = std::make_unique<testing::CutProxy>(kube_->api_port(), site_);
+    replica.metrics = std::make_unique<testing::CutProxy>(backstage_.prometheus_port(), site_);
+    replica.history = std::make_unique<testing::CutProxy>(backstage_.postgres().port(), site_);
     SetClock(replica, std::chrono::nanoseconds(0));
     ::mkdir(DataDir(replica).c_str(), 0700);
     replica.disk = ::mount("tmpfs", DataDir(replica).c_str(), "tmpfs", 0, "size=8m") == 0;
@@ -195,23 +220,28 @@ Status Town::AddService(const std::string& ns, bool bad, bool rules) {
 bool Town::StartReplica(Replica& replica) {
   const std::string folder = dir_.path() + "/" + replica.name;
   const std::string database =
-      ReplaceAll(backstage_.database(), StrCat(":", backstage_.postgres().port(), "/"),
-                 StrCat(":", replica.history->port(), "/"));
+      ReplaceAll(backstage_.database(), testing::Address(backstage_.postgres().port()).Text(),
+                 replica.history->address().Text());
   std::string config = ReplaceAll(kAgent, "NAME", replica.name);
   config = ReplaceAll(config, "LEASE", StrCat(kLease.count(), "s"));
   config = ReplaceAll(config, "COUNT", StrCat(kShards));
-  config = ReplaceAll(config, "METRICS", StrCat(replica.metrics->port()));
+  config = ReplaceAll(config, "METRICS", replica.metrics->address().Text());
   config = ReplaceAll(config, "HISTORY", database);
   config = ReplaceAll(config, "RULES", dir_.path() + "/rules.yaml");
   std::string kubeconfig =
-      ReplaceAll(testing::ReadFile(kube_->kubeconfig()), StrCat("127.0.0.1:", kube_->api_port()),
-                 StrCat("127.0.0.1:", replica.api->port()));
+      ReplaceAll(testing::ReadFile(kube_->kubeconfig()),
+                 StrCat("https://", testing::Address(kube_->api_port()).Text(), "\""),
+                 StrCat("https://", replica.api->address().Text(),
+                        R"(", "tls-server-name": "kubernetes.default.svc")"));
   kubeconfig = ReplaceAll(kubeconfig, testing::kAdminToken, replica.name + "-token");
+  const size_t number = NumberOf(replica);
+  testing::AgentPlace place{{}, HostOf(number)};
+  if (network_) place.enter = network_->Enter(kFirstAgent + number);
   replica.agent = testing::AgentProcess::Start(
       {"--config", dir_.Write(replica.name + ".yaml", config), "--kubeconfig",
        dir_.Write(replica.name + ".kubeconfig", kubeconfig), "--data-dir", folder,
        "--webhook-token", dir_.Write("token", "sesame\n")},
-      folder + ".log", {{"LD_PRELOAD", CLOCK_JUMP}, {"CLOCK_JUMP_FILE", folder + ".clock"}});
+      folder + ".log", {{"LD_PRELOAD", CLOCK_JUMP}, {"CLOCK_JUMP_FILE", folder + ".clock"}}, place);
   SetReachable(replica, replica.agent != nullptr);
   return replica.agent != nullptr;
 }
@@ -227,16 +257,42 @@ void Town::SetClock(const Replica& replica, std::chrono::nanoseconds off) const 
 }
 
 void Town::SetReachable(const Replica& replica, bool reachable) {
-  const auto at = static_cast<size_t>(&replica - replicas_.data());
-  doors_[at] = reachable && replica.agent ? replica.agent->port() : 0;
+  doors_[NumberOf(replica)] = reachable && replica.agent ? replica.agent->port() : 0;
 }
 
 // One after the other.
-int Town::Knock() {
+testing::Address Town::Knock() {
   for (size_t tries = 0; tries < doors_.size(); ++tries) {
-    if (const int port = doors_[knocks_++ % doors_.size()]; port != 0) return port;
+    const size_t at = knocks_++ % doors_.size();
+    if (const int port = doors_[at]; port != 0) return {HostOf(at), port};
   }
   return 0;
+}
+
+// On both legs of the way.
+Status Town::SetDoorLost(bool lost) {
+  using Mode = testing::CutProxy::Mode;
+  if (Status done = door_->Set(lost ? Mode::kStall : Mode::kPass); !done || !network_) return done;
+  for (size_t i = 0; lost && i < replicas_.size(); ++i) {
+    if (replicas_[i].agent)
+      door_losses_.push_back({replicas_[i].agent->address(), {network_->HostOf(kServers), 0}});
+  }
+  for (const testing::Loss& loss : door_losses_) {
+    if (Status done = network_->SetLost(loss, lost); !done) return done;
+  }
+  if (!lost) door_losses_.clear();
+  return {};
+}
+
+Status Town::SetCutOff(Replica& replica, bool cut_off) {
+  using Mode = testing::CutProxy::Mode;
+  SetReachable(replica, !cut_off);
+  if (network_) return network_->SetLost({{HostOf(NumberOf(replica)), 0}}, cut_off);
+  for (testing::CutProxy* wire :
+       {replica.api.get(), replica.metrics.get(), replica.history.get()}) {
+    if (Status done = wire->Set(cut_off ? Mode::kStall : Mode::kPass); !done) return done;
+  }
+  return {};
 }
 
 int Town::Revive() {
@@ -285,7 +341,7 @@ Json Town::StatusOf(const std::string& ns) {
 
 bool Town::PostAlert(const Replica& replica, const std::string& ns, Time starts, bool firing) {
   if (!replica.agent) return false;
-  return testing::Ask(replica.agent->port(), "POST", "/api/v1/alerts",
+  return testing::Ask(replica.agent->address(), "POST", "/api/v1/alerts",
                       AlertBody(ns, starts, clock_.Now(), firing),
                       {{"Authorization", "Bearer sesame"}})
              .status == 200;

@@ -3,6 +3,8 @@
 // (backstage.h), and services to release: what the chaos of agents is made in. Each agent reaches
 // the API server, Prometheus and the database over wires of its own; Alertmanager reaches the
 // agents over one door, as a Service would give it, that leads to any agent that answers.
+// Each agent is a node of a network, and so is what the wires lead to; where that is not permitted
+// all of them are on the loopback.
 #pragma once
 
 #include <array>
@@ -13,11 +15,11 @@
 
 #include "agent/net/curl_client.h"
 #include "tests/chaos/backstage.h"
-#include "tests/chaos/cut_proxy.h"
 #include "tests/e2e/support/blocking_cluster.h"
 #include "tests/e2e/support/fake_kubelet.h"
 #include "tests/e2e/support/real_cluster.h"
 #include "tests/support/agent_process.h"
+#include "tests/support/cut_proxy.h"
 
 namespace rollguard::chaos {
 
@@ -48,8 +50,13 @@ class Town {
   const Backstage& backstage() const { return backstage_; }
   // The cluster's store as it was when it was kept; nodes begin anew with it.
   Status PutStoreBack();
-  testing::CutProxy& door() { return *door_; }    // from Alertmanager to the agents
   testing::CutProxy& store() { return *store_; }  // from the API server to etcd
+  // From Alertmanager to the agents.
+  Status SetDoorLost(bool lost);
+  // Nothing gets to that agent or away from it.
+  Status SetCutOff(Replica& replica, bool cut_off);
+  // For the figures.
+  const std::string& how_packets_are_lost() const { return how_packets_are_lost_; }
   // Starts those that are not running, as a kubelet would. How many there were.
   int Revive();
   std::string DataDir(const Replica& replica) const { return dir_.path() + "/" + replica.name; }
@@ -57,9 +64,7 @@ class Town {
   void SetClock(const Replica& replica, std::chrono::nanoseconds off) const;
   // Alertmanager's door leads there, or not.
   void SetReachable(const Replica& replica, bool reachable);
-  bool IsReachable(const Replica& replica) const {
-    return doors_[static_cast<size_t>(&replica - replicas_.data())] != 0;
-  }
+  bool IsReachable(const Replica& replica) const { return doors_[NumberOf(replica)] != 0; }
 
   void SetImage(const std::string& ns, const std::string& image);
   // Once, as the owner of that service, its Deployment or its Guard.
@@ -80,10 +85,18 @@ class Town {
   Status AddReplicas();
   Status StartKubelet();
   bool StartReplica(Replica& replica);
-  int Knock();
+  void StartNetwork();
+  size_t NumberOf(const Replica& replica) const {
+    return static_cast<size_t>(&replica - replicas_.data());
+  }
+  std::string HostOf(size_t replica) const;
+  testing::Address Knock();
 
   testing::TempDir dir_{"chaos"};
   testing::RealClock clock_;
+  std::string how_packets_are_lost_;
+  std::unique_ptr<testing::Network> network_;  // none when it is not permitted
+  testing::CutProxy::Site site_;               // of the wires
   std::unique_ptr<testing::CutProxy> store_;
   std::unique_ptr<testing::RealCluster> kube_;
   std::unique_ptr<testing::BlockingCluster> cluster_;
@@ -93,6 +106,7 @@ class Town {
   std::array<std::atomic<int>, kReplicas> doors_{};  // an agent's port; 0: it does not answer
   std::atomic<size_t> knocks_{0};
   std::unique_ptr<testing::CutProxy> door_;
+  std::vector<testing::Loss> door_losses_;  // between the door and the agents
   std::vector<Replica> replicas_;
 };
 

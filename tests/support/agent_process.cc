@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/agent_process.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,15 +14,12 @@ namespace {
 
 using std::chrono::seconds;
 
-int ConnectTo(int port) {
+int ConnectTo(const Address& server) {
   int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const sockaddr_in address = server.Inet();
   timeval limit{30, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   ::close(fd);
   return -1;
 }
@@ -47,12 +42,12 @@ int PortIn(const std::string& log) {
 
 }  // namespace
 
-PlainAnswer Ask(int port, const std::string& method, const std::string& path,
+PlainAnswer Ask(const Address& server, const std::string& method, const std::string& path,
                 const std::string& body,
                 const std::vector<std::pair<std::string, std::string>>& headers) {
-  int fd = ConnectTo(port);
+  int fd = ConnectTo(server);
   if (fd < 0) return {};
-  std::string request = StrCat(method, " ", path, " HTTP/1.1\r\nHost: 127.0.0.1:", port,
+  std::string request = StrCat(method, " ", path, " HTTP/1.1\r\nHost: ", server.Text(),
                                "\r\nConnection: close\r\nContent-Type: application/json\r\n");
   for (const auto& [name, value] : headers) request += StrCat(name, ": ", value, "\r\n");
   request += StrCat("Content-Length: ", body.size(), "\r\n\r\n", body);
@@ -72,8 +67,10 @@ std::string TheProgram() {
 }
 
 std::unique_ptr<AgentProcess> AgentProcess::Start(const std::vector<std::string>& flags,
-                                                  const std::string& log, const Environment& env) {
-  std::vector<std::string> command = {TheProgram(), "run", "--listen", "127.0.0.1:0"};
+                                                  const std::string& log, const Environment& env,
+                                                  const AgentPlace& place) {
+  std::vector<std::string> command = place.enter;
+  command.insert(command.end(), {TheProgram(), "run", "--listen", place.host + ":0"});
   command.insert(command.end(), flags.begin(), flags.end());
   const size_t before = ReadFile(log).size();
   auto process = Process::Start(command, {.log = log, .directory = "", .env = env});
@@ -84,21 +81,22 @@ std::unique_ptr<AgentProcess> AgentProcess::Start(const std::vector<std::string>
   auto agent = std::make_unique<AgentProcess>();
   agent->process_ = std::move(*process);
   agent->log_ = log;
+  agent->address_ = {place.host, 0};
   PollUntil(
       [&] {
         bool runs = agent->process_->Running();
         std::string text = ReadFile(log);
-        if (text.size() > before) agent->port_ = PortIn(text.substr(before));
-        return agent->port_ != 0 || !runs;
+        if (text.size() > before) agent->address_.port = PortIn(text.substr(before));
+        return agent->address_.port != 0 || !runs;
       },
       seconds(30));
-  if (agent->port_ != 0) return agent;
+  if (agent->address_.port != 0) return agent;
   std::fprintf(stderr, "the agent did not start:\n%s\n", ReadFile(log).c_str());
   return nullptr;
 }
 
 bool AgentProcess::AwaitReady(std::chrono::milliseconds limit) {
-  return PollUntil([&] { return Ask(port_, "GET", "/health/ready").status == 200; }, limit);
+  return PollUntil([&] { return Ask(address_, "GET", "/health/ready").status == 200; }, limit);
 }
 
 std::unique_ptr<SimProcess> SimProcess::Start(const TempDir& dir,

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/address.h"
 #include "tests/support/process.h"
 
 namespace rollguard::testing {
@@ -17,31 +18,39 @@ struct PlainAnswer {
 };
 
 // One HTTP/1.1 request over a connection of its own.
-PlainAnswer Ask(int port, const std::string& method, const std::string& path,
+PlainAnswer Ask(const Address& server, const std::string& method, const std::string& path,
                 const std::string& body = {},
                 const std::vector<std::pair<std::string, std::string>>& headers = {});
 
 // $ROLLGUARD_BIN.
 std::string TheProgram();
 
+// Where an agent runs and listens: what its command begins with, and an address there.
+struct AgentPlace {
+  std::vector<std::string> enter;
+  std::string host = "127.0.0.1";
+};
+
 class AgentProcess {
  public:
   using Environment = std::vector<std::pair<std::string, std::string>>;  // added to the test's own
-  // `rollguard run` with these flags and --listen 127.0.0.1:0. Waits until it listens; nullptr with
-  // the log on stderr when it ends instead. `log` is appended to.
+  // `rollguard run` with these flags and --listen HOST:0. Waits until it listens; nullptr with the
+  // log on stderr when it ends instead. `log` is appended to.
   static std::unique_ptr<AgentProcess> Start(const std::vector<std::string>& flags,
-                                             const std::string& log, const Environment& env = {});
+                                             const std::string& log, const Environment& env = {},
+                                             const AgentPlace& place = {});
 
   // Until /health/ready says so.
   bool AwaitReady(std::chrono::milliseconds limit = std::chrono::seconds(30));
-  int port() const { return port_; }
+  int port() const { return address_.port; }
+  const Address& address() const { return address_; }
   Process& process() { return *process_; }
   std::string Log() const { return ReadFile(log_); }
 
  private:
   std::unique_ptr<Process> process_;
   std::string log_;
-  int port_ = 0;
+  Address address_;
 };
 
 // `rollguard sim` on a free port, with manifests loaded.

@@ -54,7 +54,7 @@ int Get(HttpClient& http, const std::string& url, std::shared_ptr<const TlsOptio
 }  // namespace
 
 Expected<std::unique_ptr<RealCluster>> RealCluster::Start(const std::string& audit_policy,
-                                                          std::function<int(int)> wire) {
+                                                          std::function<Address(int)> wire) {
   std::unique_ptr<RealCluster> cluster(new RealCluster);
   cluster->audit_policy_ = audit_policy;
   cluster->wire_ = std::move(wire);
@@ -89,7 +89,7 @@ Status RealCluster::WriteFiles() {
   etcd_port_ = FreePort();
   api_port_ = FreePort();
   peer_port_ = FreePort();
-  etcd_seen_ = wire_ ? wire_(etcd_port_) : etcd_port_;
+  etcd_seen_ = wire_ ? wire_(etcd_port_) : Address(etcd_port_);
   std::string tokens =
       StrCat(kAdminToken, ",admin,1,\"system:masters\"\n", kViewerToken, ",", kViewerUser, ",2\n");
   for (int i = 0; i < kReplicaUsers; ++i)
@@ -170,8 +170,8 @@ Status RealCluster::StartApiServer() {
   const std::string program = Program("kube-apiserver");
   if (program.empty()) return Failed("kube-apiserver", "not found; run ./dev e2e");
   std::vector<std::string> command = {
-      program, StrCat("--etcd-servers=http://127.0.0.1:", etcd_seen_),
-      "--etcd-compaction-interval=0", "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1",
+      program, StrCat("--etcd-servers=http://", etcd_seen_.Text()), "--etcd-compaction-interval=0",
+      "--bind-address=127.0.0.1", "--advertise-address=192.0.2.1",
       "--endpoint-reconciler-type=none", StrCat("--secure-port=", api_port_),
       StrCat("--cert-dir=", File("certs")), "--service-cluster-ip-range=10.96.0.0/16",
       StrCat("--token-auth-file=", File("tokens.csv")), "--authorization-mode=RBAC",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/expected.h"
+#include "tests/support/address.h"
 #include "tests/support/process.h"
 
 namespace rollguard::testing {
@@ -24,9 +25,9 @@ class RealCluster {
   // Programs are looked for in $KUBEBUILDER_ASSETS, $ROLLGUARD_KUBE_ASSETS and PATH. Waits until
   // the server is ready and the `default` namespace is there. On the main thread only.
   // `audit_policy`: given, every request it selects is recorded in audit_log(). `wire`: the API
-  // server reaches etcd at the port it answers for etcd's own.
+  // server reaches etcd at the address it answers for etcd's port.
   static Expected<std::unique_ptr<RealCluster>> Start(const std::string& audit_policy = {},
-                                                      std::function<int(int)> wire = {});
+                                                      std::function<Address(int)> wire = {});
   ~RealCluster();
 
   const std::string& kubeconfig() const { return kubeconfig_; }
@@ -57,9 +58,9 @@ class RealCluster {
 
   TempDir dir_{"kube"};
   std::string audit_policy_;
-  std::function<int(int)> wire_;
+  std::function<Address(int)> wire_;
   int etcd_port_ = 0;
-  int etcd_seen_ = 0;  // the port at which the API server reaches etcd
+  Address etcd_seen_;  // where the API server reaches etcd
   int peer_port_ = 0;
   int api_port_ = 0;
   std::string kubeconfig_;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/chaos/cut_proxy.h"
+#include "tests/support/cut_proxy.h"
 
-#include <arpa/inet.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,22 +13,6 @@
 
 namespace rollguard::testing {
 namespace {
-
-sockaddr_in Loopback(int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-int Dial(int port) {
-  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(port);
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
-  ::close(fd);
-  return -1;
-}
 
 // No packet that arrives there is taken, nor answered.
 void LosePackets(int fd, bool lose) {
@@ -56,11 +38,13 @@ bool SendAll(int fd, const char* data, ssize_t size) {
 
 }  // namespace
 
-CutProxy::CutProxy(int to_port) : CutProxy([to_port] { return to_port; }) {}
+CutProxy::CutProxy(int to_port, Site site)
+    : CutProxy([to_port] { return Address(to_port); }, site) {}
 
-CutProxy::CutProxy(std::function<int()> to_port) : to_port_(std::move(to_port)) {
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Loopback(0);
+CutProxy::CutProxy(std::function<Address()> to, Site site) : to_(std::move(to)), site_(site) {
+  if (site_.network != nullptr) address_.host = site_.network->HostOf(site_.node);
+  listener_ = NewSocket(address_.host);
+  sockaddr_in address = address_.Inet();
   socklen_t size = sizeof address;
   if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
       ::listen(listener_, 256) != 0 ||
@@ -68,7 +52,7 @@ CutProxy::CutProxy(std::function<int()> to_port) : to_port_(std::move(to_port)) 
     std::perror("cut_proxy");
     std::exit(1);
   }
-  port_ = ntohs(address.sin_port);
+  address_.port = ntohs(address.sin_port);
   acceptor_ = std::thread([this] { Accept(); });
 }
 
@@ -84,23 +68,61 @@ CutProxy::~CutProxy() {
   Reap(true);
 }
 
-void CutProxy::Set(Mode mode) {
+Status CutProxy::Set(Mode mode) {
+  if (site_.network != nullptr) {
+    Status done = site_.network->SetLost({address_}, mode == Mode::kStall);
+    if (!done) return done;
+  }
   std::lock_guard lock(mutex_);
   mode_ = mode;
-  Lose(mode == Mode::kStall);
+  if (site_.network == nullptr) Filter(mode == Mode::kStall);
   changed_.notify_all();
-  if (mode != Mode::kCut) return;
+  if (mode != Mode::kCut) return {};
   for (Link& link : links_) {
+    if (link.forgotten) continue;
     ::shutdown(link.near, SHUT_RDWR);
     ::shutdown(link.far, SHUT_RDWR);
   }
+  return {};
 }
 
-void CutProxy::Lose(bool packets) {
+// Nothing that arrives is taken, and nothing is sent on.
+void CutProxy::Forget() {
+  std::lock_guard lock(mutex_);
+  for (Link& link : links_) {
+    link.forgotten = true;
+    LosePackets(link.near, true);
+    LosePackets(link.far, true);
+  }
+}
+
+// What is on the machine's own loopback is reached there.
+int CutProxy::NewSocket(const std::string& host) const {
+  return site_.network != nullptr && host != Address().host
+             ? site_.network->Socket(site_.node)
+             : ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+int CutProxy::Dial() {
+  const Address to = to_();
+  if (to.port == 0) return -1;
+  const int fd = NewSocket(to.host);
+  const sockaddr_in address = to.Inet();
+  const timeval limit{15, 0}, none{0, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  const bool there =
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
+  if (there) return fd;
+  ::close(fd);
+  return -1;
+}
+
+void CutProxy::Filter(bool packets) {
   LosePackets(listener_, packets);
   for (const Link& link : links_) {
-    LosePackets(link.near, packets);
-    LosePackets(link.far, packets);
+    LosePackets(link.near, packets || link.forgotten);
+    LosePackets(link.far, packets || link.forgotten);
   }
 }
 
@@ -112,11 +134,13 @@ void CutProxy::Accept() {
       if (near >= 0) ::close(near);
       return;
     }
+    const bool cut = mode_ == Mode::kCut;
     lock.unlock();
     Reap(false);
+    const int far = cut ? -1 : Dial();
     lock.lock();
-    int far = mode_ == Mode::kCut ? -1 : Dial(to_port_());
-    if (far < 0) {
+    if (stopping_ || mode_ == Mode::kCut || far < 0) {
+      if (far >= 0) ::close(far);
       ::close(near);
       continue;
     }
@@ -126,15 +150,15 @@ void CutProxy::Accept() {
     Link& link = links_.emplace_back();
     link.near = near;
     link.far = far;
-    if (mode_ == Mode::kStall) Lose(true);
+    if (mode_ == Mode::kStall && site_.network == nullptr) Filter(true);
     link.up = std::thread([this, &link] { Carry(link, link.near, link.far); });
     link.down = std::thread([this, &link] { Carry(link, link.far, link.near); });
   }
 }
 
-bool CutProxy::AwaitPass() {
+bool CutProxy::AwaitPass(const Link& link) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || mode_ != Mode::kStall; });
+  changed_.wait(lock, [&] { return stopping_ || (mode_ != Mode::kStall && !link.forgotten); });
   return !stopping_ && mode_ == Mode::kPass;
 }
 
@@ -142,7 +166,7 @@ void CutProxy::Carry(Link& link, int from, int to) {
   char buffer[16384];
   while (true) {
     ssize_t n = ::recv(from, buffer, sizeof buffer, 0);
-    if (n <= 0 || !AwaitPass() || !SendAll(to, buffer, n)) break;
+    if (n <= 0 || !AwaitPass(link) || !SendAll(to, buffer, n)) break;
   }
   ::shutdown(from, SHUT_RDWR);
   ::shutdown(to, SHUT_RDWR);
