@@ -26,9 +26,12 @@ class Postgres : public Database {
     if (IsOpen()) return {};
     PQfinish(connection_);
     // Later keywords win over the URL's: bounded waits, and UTF-8 whatever the environment says.
-    const char* keys[] = {"dbname",           "connect_timeout", "client_encoding",
-                          "application_name", "keepalives_idle", nullptr};
-    const char* values[] = {url_.c_str(), "5", "UTF8", "rollguard", "10", nullptr};
+    // A server that acknowledges nothing is given up soon: a fact waits behind it, and who posted
+    // it.
+    const char* keys[] = {
+        "dbname",          "connect_timeout",     "client_encoding",  "application_name",
+        "keepalives_idle", "keepalives_interval", "tcp_user_timeout", nullptr};
+    const char* values[] = {url_.c_str(), "5", "UTF8", "rollguard", "10", "3", "4000", nullptr};
     connection_ = PQconnectdbParams(keys, values, 1);
     if (!IsOpen()) return Failed("connect to");
     return Execute("SET statement_timeout = 10000", {});

@@ -4,11 +4,13 @@
 // What it holds to, whatever the peer does:
 //  - the whole exchange ends within `request.timeout`, waiting for a connection of its group
 //    included; a stream ends when nothing came for `idle_timeout`;
+//  - a connection whose peer acknowledges nothing is given up, also when nothing is awaited there;
 //  - no more than `max_body` decoded bytes are kept; heads are limited too;
 //  - no redirect is followed, no cookie kept, no proxy taken from the environment unless asked;
 //  - when a CA is given no other is trusted; TLS 1.2 at least; HTTP/1.1 with connection reuse.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -23,6 +25,9 @@ struct CurlOptions {
   int max_idle_connections = 64;
   // Take http_proxy, https_proxy and no_proxy from the environment when a request names no proxy.
   bool environment_proxy = false;
+  // A peer that is silent for so long (in whole seconds, one at least) is asked whether it is still
+  // there; one that acknowledges nothing for so long is given up.
+  std::chrono::seconds dead_after{15};
 };
 
 // Also the real-time Timers of the agent, on the same thread. Thread-safe. `clock` must outlive it.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/net/exchange.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 
 #include "agent/base/text.h"
@@ -177,6 +181,23 @@ void SetHeaders(Exchange& x) {
   curl_easy_setopt(x.easy, CURLOPT_HTTPHEADER, x.headers);
 }
 
+// Without it data that nobody acknowledges is sent again for a quarter of an hour.
+int OnSocket(void* user, curl_socket_t fd, curlsocktype) {
+  const auto limit = static_cast<const CurlOptions*>(user)->dead_after;
+  const auto ms = static_cast<unsigned>(std::chrono::milliseconds(limit).count());
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);  // TCP alone knows it
+  return CURL_SOCKOPT_OK;
+}
+
+void SetDeadAfter(Exchange& x, const CurlOptions& options) {
+  const long idle = std::max<long>(1, options.dead_after.count());
+  curl_easy_setopt(x.easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(x.easy, CURLOPT_TCP_KEEPIDLE, idle);
+  curl_easy_setopt(x.easy, CURLOPT_TCP_KEEPINTVL, std::max<long>(1, idle / 3));
+  curl_easy_setopt(x.easy, CURLOPT_SOCKOPTFUNCTION, OnSocket);
+  curl_easy_setopt(x.easy, CURLOPT_SOCKOPTDATA, &options);
+}
+
 void SetTransport(Exchange& x, const CurlOptions& options) {
   CURL* easy = x.easy;
   const HttpRequest& r = x.request;
@@ -195,9 +216,7 @@ void SetTransport(Exchange& x, const CurlOptions& options) {
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(std::max<int64_t>(1, r.connect_timeout.count())));
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 10L);
+  SetDeadAfter(x, options);
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (!r.proxy.empty() || !options.environment_proxy) {
     curl_easy_setopt(easy, CURLOPT_PROXY, r.proxy.c_str());  // "" turns proxies off

@@ -14,6 +14,7 @@
 #include "agent/base/text.h"
 #include "agent/history/pack.h"
 #include "tests/support/catch.h"
+#include "tests/support/cut_proxy.h"
 #include "tests/support/process.h"
 #include "tests/support/real_clock.h"
 #include "tests/support/real_postgres.h"
@@ -356,6 +357,21 @@ TEST_CASE("PostgreSQL killed in the middle: nothing lost, order kept", "[history
   for (size_t i = 0; i < found->size(); ++i)
     CHECK(found->at(i).record.id == StrCat("shop/cart-", 199 - i));
   CHECK(history.Verify()->breaks.empty());
+}
+
+TEST_CASE("a connection to PostgreSQL that has gone silent is given up", "[history]") {
+  testing::RealPostgres server;
+  testing::CutProxy wire(server.port(), {});
+  const std::string url = ReplaceAll(server.NewDatabase("h"),
+                                     testing::Address(server.port()).Text(), wire.address().Text());
+  testing::RealClock clock;
+  SqlHistory history([&] { return OpenPostgres(url); }, {}, clock);
+  REQUIRE(history.Start().ok());
+  CHECK(AppendDurably(history, Decision(1)));
+  wire.Forget();
+  CHECK_FALSE(AppendDurably(history, Decision(2)));  // who waits is told ...
+  CHECK(history.Flush(std::chrono::seconds(60)));    // ... and it is written over another one
+  CHECK(history.Find({.limit = 10})->size() == 2);
 }
 
 TEST_CASE("packed texts come back; what is no packed text is refused", "[history]") {
