@@ -34,7 +34,11 @@ class Postgres : public Database {
     const char* values[] = {url_.c_str(), "5", "UTF8", "rollguard", "10", "3", "4000", nullptr};
     connection_ = PQconnectdbParams(keys, values, 1);
     if (!IsOpen()) return Failed("connect to");
-    return Execute("SET statement_timeout = 10000", {});
+    // The second: what a writer that is gone without a word has locked is free again soon.
+    return Execute(
+        "SELECT set_config('statement_timeout', '10000', false),"
+        " set_config('idle_in_transaction_session_timeout', '10000', false)",
+        {});
   }
 
   Status Execute(const std::string& sql, const Row& values) override {

@@ -374,6 +374,24 @@ TEST_CASE("a connection to PostgreSQL that has gone silent is given up", "[histo
   CHECK(history.Find({.limit = 10})->size() == 2);
 }
 
+TEST_CASE("what a silent connection to PostgreSQL has locked is free again", "[history]") {
+  testing::RealPostgres server;
+  testing::CutProxy wire(server.port(), {});
+  const std::string url = server.NewDatabase("h");
+  auto gone =
+      OpenPostgres(ReplaceAll(url, testing::Address(server.port()).Text(), wire.address().Text()));
+  auto other = OpenPostgres(url);
+  REQUIRE(gone->Open().ok());
+  REQUIRE(other->Open().ok());
+  REQUIRE(other->Execute("CREATE TABLE facts (id TEXT PRIMARY KEY)", {}).ok());
+  REQUIRE(gone->Execute("BEGIN", {}).ok());
+  REQUIRE(gone->Execute("INSERT INTO facts (id) VALUES ('alert')", {}).ok());
+  wire.Forget();
+  CHECK(testing::PollUntil(
+      [&] { return other->Execute("INSERT INTO facts (id) VALUES ('alert')", {}).ok(); },
+      std::chrono::seconds(60)));
+}
+
 TEST_CASE("packed texts come back; what is no packed text is refused", "[history]") {
   for (const std::string& text :
        {std::string(), std::string("a"), std::string(300'000, 'x'), std::string("\0\xff\"", 3)}) {
