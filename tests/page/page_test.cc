@@ -258,15 +258,42 @@ TEST_CASE("a bad version's reason is seen, and history, alerts and rules can be 
   browser.Type("#f-text", "nothing like this");
   CHECK(scene.Sees("Nothing matches"));
   scene.Show("nothing-matches");
+  // Not every browser takes the focus out of the field when a button is clicked.
   browser.Run(
-      "document.documentElement.dataset.theme = 'dark'; "
-      "document.querySelector('#fleet button').click(); location.hash = '#/g/shop/checkout'");
+      "document.getElementById('f-text').focus(); "
+      "document.querySelector('#fleet button').click()");
+  CHECK(browser.Await("return document.getElementById('f-text').value === ''"));
+  browser.Run(
+      "document.documentElement.dataset.theme = 'dark'; location.hash = '#/g/shop/checkout'");
   REQUIRE(browser.Await("return document.getElementById('s-decisions') !== null"));
-  CHECK(browser.Run("return document.getElementById('f-text').value").Str().empty());
   scene.Show("dark");
   browser.Run("location.hash = '#/history'");
   REQUIRE(scene.Sees("change failure rate"));
   scene.Show("dark-history");
+  scene.CheckComplaints();
+}
+
+TEST_CASE("a page whose answer comes late does not draw over the one that is open", "[page]") {
+  REQUIRE(Browser::Available());
+  Scene scene({CanaryManifest("shop", "checkout", Gate())});
+  Browser& browser = scene.browser;
+  scene.LogIn();
+  REQUIRE(scene.Sees("checkout"));
+  // The answer is held back, and it is known when the page has got it.
+  browser.Run(
+      "const ask = window.fetch; window.fetch = (url, options) => !String(url).includes('/rules') "
+      "? ask(url, options) : new Promise((go) => { window.late = go; })"
+      ".then(() => ask(url, options)).then((answer) => { const read = answer.json.bind(answer); "
+      "answer.json = () => read().finally(() => setTimeout(() => { window.answered = true; })); "
+      "return answer; }); location.hash = '#/rules'");
+  REQUIRE(browser.Await("return window.late !== undefined"));
+  browser.Run("location.hash = '#/alerts'");
+  REQUIRE(scene.Sees("What became of each"));
+  browser.Run("window.late()");
+  REQUIRE(browser.Await("return window.answered === true"));
+  CHECK(browser.Text("h1") == "Alerts");
+  browser.Run("location.hash = '#/'");
+  REQUIRE(browser.Await("return document.getElementById('f-text') !== null"));
   scene.CheckComplaints();
 }
 

@@ -36,7 +36,7 @@ function schedule() {
 
 function shell() {
   if ($("fleet")) return;
-  swap(main,
+  main.replaceChildren(
     h("h1", { class: "hidden", tabindex: "-1" }, "Fleet"),
     h("div", { id: "summary" }), h("div", { id: "filters" }),
     h("div", { class: "split" }, h("div", { id: "fleet" }), h("article", { id: "detail", hidden: true, "aria-labelledby": "detail-title" })));
@@ -82,10 +82,12 @@ function draw() {
     drawn = location.hash;
     pages.shown.redraw = null;
     main.classList.remove("with-detail");
-    swap(main, h("p", { class: "note", role: "status" }, "Loading…"));
-    const page = OPEN[name] ? (box) => OPEN[name](box, decodeURIComponent(rest[0] || ""), { said }) : PAGES[name];
-    page(main, { said }).then(() => main.querySelector("h1")?.focus({ preventScroll: true }),
-      (error) => swap(main, h("h1", { tabindex: "-1" }, "This could not be shown"), h("p", { class: "error", role: "alert" }, error.message), h("p", {}, h("a", { href: "#/" }, "Back to the fleet"))));
+    // A box of its own: what comes late draws where nobody looks any more.
+    const box = h("div", { class: "page" }, h("p", { class: "note", role: "status" }, "Loading…"));
+    main.replaceChildren(box);
+    const page = OPEN[name] ? (to) => OPEN[name](to, decodeURIComponent(rest[0] || ""), { said }) : PAGES[name];
+    page(box, { said }).then(() => box.querySelector("h1")?.focus({ preventScroll: true }),
+      (error) => swap(box, h("h1", { tabindex: "-1" }, "This could not be shown"), h("p", { class: "error", role: "alert" }, error.message), h("p", {}, h("a", { href: "#/" }, "Back to the fleet"))));
     return;
   }
   drawn = "";

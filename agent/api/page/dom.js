@@ -30,12 +30,20 @@ export const svg = (name, attributes, ...children) =>
 
 export const $ = (id) => document.getElementById(id);
 
+// What a field was given, not what was typed or chosen since.
+function given(field) {
+  if (field.nodeName === "INPUT") return field.defaultValue;
+  if (field.nodeName !== "SELECT") return undefined;
+  return ([...field.options].find((o) => o.defaultSelected) ?? field.options[0])?.value;
+}
+
 // Makes `old` look like `fresh` with as few changes as possible: what is under the pointer, has the
 // focus, was opened or typed into stays the same element. Elements are told apart by data-key; what
 // carries data-keep is left to itself.
 function morph(old, fresh) {
   if (old.dataset?.keep !== undefined) return;
   if (old.handlers) old.handlers = fresh.handlers;
+  const before = given(old);
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
@@ -43,8 +51,10 @@ function morph(old, fresh) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   children(old, [...fresh.childNodes]);
-  // What was typed or chosen is a property, not an attribute.
-  if (old !== document.activeElement && (old.nodeName === "INPUT" || old.nodeName === "SELECT")) old.value = fresh.value;
+  // What was typed or chosen is a property, not an attribute. It stays while the field has the focus,
+  // unless the field is given something else meanwhile.
+  if (before === undefined || (old === document.activeElement && before === given(fresh))) return;
+  if (old.value !== fresh.value) old.value = fresh.value;
 }
 
 const kind = (n) => n.nodeName + (n.handlers ? Object.keys(n.handlers).join() : "");
