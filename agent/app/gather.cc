@@ -51,7 +51,9 @@ bool Controller::EnsureWatched(Slot& slot) {
   for (const auto& id : release::WatchedObjects(guard, *slot.state)) needed.push_back(TypeOf(id));
   bool ready = true;
   slot.problem.clear();
+  slot.behind = false;
   for (const ResourceType& type : needed) {
+    slot.behind = slot.behind || mirror_.Behind(type);
     if (mirror_.Ensure(type)) continue;
     ready = false;
     if (std::string trouble = mirror_.Trouble(type); !trouble.empty()) slot.problem = trouble;

@@ -83,7 +83,8 @@ void Controller::Look(const SlotPtr& slot) {
   const std::vector<std::string> configs = std::exchange(slot->configs, {});
   release::Observation observation = Gather(*slot, arena);
   if (slot->configs != configs) Reindex(slot);  // their drift is to be noticed
-  observation.stale = !watched || slot->unread;
+  // At rest an old view does no harm: what begins is written down first, and refused then.
+  observation.stale = !watched || slot->unread || (slot->behind && slot->state->release);
   slot->unread = false;
   slot->looked_unseen = observation.stale;
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);

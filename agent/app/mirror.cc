@@ -105,6 +105,11 @@ bool Mirror::Synced(const ResourceType& type) const {
   return found != kinds_.end() && found->second.synced;
 }
 
+bool Mirror::Behind(const ResourceType& type) const {
+  auto found = kinds_.find(type);
+  return found != kinds_.end() && found->second.informer->stats().behind;
+}
+
 std::string Mirror::Trouble(const ResourceType& type) const {
   auto found = kinds_.find(type);
   return found != kinds_.end() && !found->second.synced ? found->second.trouble : std::string();

@@ -41,6 +41,8 @@ class Mirror {
   // Starts watching a kind (once). Returns whether its first list has arrived.
   bool Ensure(const ResourceType& type);
   bool Synced(const ResourceType& type) const;
+  // What is held of it may be long past: the server has not been heard for seconds.
+  bool Behind(const ResourceType& type) const;
   // Why a kind is not synced yet, for people; empty when it is or nothing failed so far.
   std::string Trouble(const ResourceType& type) const;
 

@@ -74,6 +74,7 @@ struct Controller::Slot {
   bool waits_for_list = false;  // something it needs was never listed yet
   // It goes back, or something was learnt for which it may: nothing of it waits for other guards.
   bool urgent = false;
+  bool behind = false;  // a kind that is needed has not been heard of for seconds
   bool unread = false;  // an object could not be read again: the next look cannot trust its view
   TimerId timer = 0;
   std::optional<Time> timer_at;

@@ -135,11 +135,14 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
       return;
     }
     Trouble(error);
+    Miss();
     Retry(&Impl::StartList, error.retry_after);
   }
 
   void ListComplete() {
     RemoveUnseen();
+    missed_ = 0;
+    stats_.behind = false;
     if (!stats_.synced) {
       failures_ = 0;  // later only a watch that works does this: lists alone may go round for ever
       stats_.synced = true;
@@ -179,7 +182,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   void EventCame(WatchEvent event) {
     ++stats_.events;
     ++watch_events_;
-    failures_ = 0;
+    failures_ = missed_ = 0;
     std::string version = event.object.At("metadata", "resourceVersion").Str();
     if (!version.empty()) stats_.resource_version = std::move(version);
     switch (event.type) {
@@ -217,8 +220,10 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
       return;
     }
     Trouble(error);
+    Miss();
     // Forbidden, not found, invalid: the list says more, and shows when it is over.
-    Retry(error.retryable ? &Impl::StartWatch : &Impl::StartList, error.retry_after);
+    const bool goes_on = error.retryable && !stats_.behind;
+    Retry(goes_on ? &Impl::StartWatch : &Impl::StartList, error.retry_after);
   }
 
   // --- waiting
@@ -233,6 +238,10 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     for (int i = 1; i < failures_ && whole < options_.max_backoff; ++i) whole *= 2;
     whole = std::min(whole, options_.max_backoff);
     return whole / 2 + Spread(whole / 2);
+  }
+
+  void Miss() {
+    if (++missed_ >= kMostMissed) stats_.behind = stats_.synced;
   }
 
   void Retry(void (Impl::*next)(), Duration at_least) {
@@ -316,6 +325,8 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     ScheduleResync();
   }
 
+  static constexpr int kMostMissed = 4;  // with the pauses between them a few seconds
+
   Cluster& cluster_;
   Timers& timers_;
   Random random_;
@@ -331,6 +342,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   bool restarted_ = false;
   uint64_t watch_events_ = 0;
   int failures_ = 0;
+  int missed_ = 0;  // failures since the server last told anything
   WatchId watch_ = 0;
   TimerId wait_ = 0;
   TimerId resync_ = 0;

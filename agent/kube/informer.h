@@ -3,8 +3,10 @@
 //
 // States: listing pages -> watching from the list's resourceVersion -> (closed, dropped) watching
 // again from the last version seen -> (410 Gone) listing again; failures wait with jittered
-// backoff. While a list runs after the first sync the old content stays readable; what the new
-// list lacks is reported as deleted when it is complete.
+// backoff. Several in a row, and what is held is `behind`: then a list comes first, because a watch
+// would tell all that has happened since one after the other, as if it were the present. While a
+// list runs after the first sync the old content stays readable; what the new list lacks is
+// reported as deleted when it is complete.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +56,7 @@ struct InformerHandler {
 struct InformerStats {
   bool synced = false;
   bool watching = false;
+  bool behind = false;  // nothing was heard of the server for seconds, and no list has ended since
   size_t objects = 0;
   size_t bytes = 0;  // of the packed objects
   uint64_t lists = 0;

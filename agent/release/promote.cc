@@ -163,10 +163,7 @@ void Promote(Context& c) {
   if (c.tracks.roles_swap && c.rel().stage < 3) c.EditRelease().stage = 3;
   switch (c.rel().stage) {
     case 0:
-      // Written down first: who is told then that the status moved on lays out nothing that another
-      // has returned already.
-      if (ApplySplit(c, c.rel().wanted, "routes are kept as decided") == Progress::kWaiting)
-        c.EditRelease().stage_at = c.obs.now;
+      ApplySplit(c, c.rel().wanted, "routes are kept as decided");
       RollTarget(c);
       return;
     case 1: HoldTarget(c); return;

@@ -167,6 +167,7 @@ Json ToJson(const GuardState& state) {
   if (state.swapped) out.Set("swapped", true);
   PutSeen(out, "seenTarget", state.seen_target);
   PutSeen(out, "seenCandidate", state.seen_candidate);
+  if (!state.seen_routes.empty()) out.Set("seenRoutes", state.seen_routes);
   return out;
 }
 
@@ -207,6 +208,7 @@ Expected<GuardState> StateFromJson(const Json& status) {
   state.swapped = status.At("swapped").BoolOr(false);
   state.seen_target = SeenFrom(status.At("seenTarget"));
   state.seen_candidate = SeenFrom(status.At("seenCandidate"));
+  state.seen_routes = status.At("seenRoutes").Str();
   return state;
 }
 

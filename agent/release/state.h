@@ -185,6 +185,7 @@ struct GuardState {
   bool swapped = false;              // two Deployments: the second one holds production
   SeenWorkload seen_target;
   SeenWorkload seen_candidate;
+  std::string seen_routes;           // a short hash of the versions of routes and Services
   std::vector<std::string> handled;  // ids of the last commands that were carried out
 
   const Condition* FindCondition(std::string_view type) const;

@@ -3,6 +3,9 @@
 // next one runs at once, so that a trigger and the patch that answers it are one Step apart.
 #include "agent/release/step.h"
 
+#include <algorithm>
+
+#include "agent/base/hash.h"
 #include "agent/base/text.h"
 #include "agent/release/context.h"
 
@@ -81,11 +84,34 @@ bool OutOfDate(const Context& c) {
          IsOlder(c.obs.candidate, c.state().seen_candidate);
 }
 
-// Goes along with a state that is written anyway.
+bool ChangesSomething(const StepResult& result) {
+  return std::any_of(result.actions.begin(), result.actions.end(),
+                     [](const Action& action) { return ChangesCluster(action); });
+}
+
+std::string RoutesSeen(const Observation& obs) {
+  std::string versions;
+  for (const auto& [id, object] : obs.objects) {
+    if (object != nullptr)
+      versions += StrCat(id.Text(), " ", object->At("metadata", "resourceVersion").Str(), "\n");
+  }
+  return versions.empty() ? versions : ShortHash(versions);
+}
+
+// Goes along with a state that is written anyway. What follows from a target or routes that the
+// status does not know of waits for it to be written: another agent may have changed them and have
+// gone further, and who is told that the status moved on undoes nothing of that.
 void RememberViews(Context& c) {
-  if (!c.out().state_changed) return;
-  c.Edit().seen_target = SeenOf(c.obs.target);
+  const bool changes = ChangesSomething(c.out());
+  if (!changes && !c.out().state_changed) return;
+  const SeenWorkload target = SeenOf(c.obs.target);
+  std::string routes = RoutesSeen(c.obs);
+  const bool news = target.version != c.state().seen_target.version ||
+                    target.uid != c.state().seen_target.uid || routes != c.state().seen_routes;
+  if (!news && !c.out().state_changed) return;
+  c.Edit().seen_target = target;
   c.Edit().seen_candidate = SeenOf(c.obs.candidate);
+  c.Edit().seen_routes = std::move(routes);
 }
 
 }  // namespace
@@ -138,14 +164,10 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     RunPhase(c);
     const bool moved = c.state().phase != before || (c.active() && c.rel().step != step);
     // What was asked for must be seen before the next phase builds on it.
-    bool changes = false;
-    for (const Action& action : result.actions) changes = changes || ChangesCluster(action);
-    if (!moved || changes || c.state().phase == Phase::kIdle) break;
+    if (!moved || ChangesSomething(result) || c.state().phase == Phase::kIdle) break;
     if (c.active() && c.rel().bypass && before < Phase::kPreparing) break;
   }
-  bool asked = false;
-  for (const Action& action : result.actions) asked = asked || ChangesCluster(action);
-  if (!asked && Judged(c) && JudgeProgress(c)) RunPhase(c);
+  if (!ChangesSomething(result) && Judged(c) && JudgeProgress(c)) RunPhase(c);
   if (c.state().phase != before) c.Wake(observation.now);
   UpdateConditions(c);
   c.SetCondition("Ready", true, "Watching", "");

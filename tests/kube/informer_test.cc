@@ -176,6 +176,40 @@ TEST_CASE_METHOD(InformerFixture, "a watch that is forbidden goes back to listin
   CHECK(cluster.calls.size() == 1);
 }
 
+TEST_CASE_METHOD(InformerFixture, "what was not heard of for long is listed, not told again") {
+  Sync();
+  const Error down(ErrorCode::kUnavailable, "down");
+  for (int i = 1; i <= 4; ++i) {
+    CHECK_FALSE(informer->stats().behind);
+    REQUIRE(cluster.watches.size() == 1);
+    cluster.Close(down);
+    timers.Advance(options.max_backoff);
+  }
+  CHECK(informer->stats().behind);
+  CHECK(cluster.watches.empty());
+  cluster.Answer(down);
+  timers.Advance(options.max_backoff);
+  CHECK(informer->stats().behind);
+  cluster.Answer(Page({Object("a", "31")}, "40"));
+  CHECK_FALSE(informer->stats().behind);
+  CHECK(cluster.LastWatch().resource_version == "40");
+  cluster.Close(down);
+  CHECK_FALSE(informer->stats().behind);
+  timers.Advance(options.max_backoff);
+  CHECK(cluster.watches.size() == 1);
+}
+
+TEST_CASE_METHOD(InformerFixture, "an event says that the server is heard") {
+  Sync();
+  for (int i = 1; i <= 9; ++i) {
+    cluster.Event(WatchEvent::Type::kBookmark, Object("", "20"));
+    cluster.Close(Error(ErrorCode::kUnavailable, "cut"));
+    timers.Advance(options.max_backoff);
+    CHECK_FALSE(informer->stats().behind);
+    REQUIRE(cluster.watches.size() == 1);
+  }
+}
+
 TEST_CASE_METHOD(InformerFixture, "a handler that comes late sees what is there") {
   Sync();
   auto id = informer->AddHandler(Logger());

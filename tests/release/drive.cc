@@ -121,6 +121,21 @@ void Drive::SetImage(const std::string& image) {
   if (!done) FAIL(done.error().message);
 }
 
+// An agent whose status is old must be told so before it undoes what another has done: by the write
+// of the status that comes before what follows from a target or routes that are news.
+void Drive::CheckWrittenFirst(const release::Observation& seen, const release::StepResult& result) {
+  std::string views = StrCat(seen.target.uid, " ", seen.target.resource_version);
+  for (const auto& [id, object] : seen.objects)
+    if (object != nullptr) views += " " + object->At("metadata", "resourceVersion").Str();
+  const bool news = !seen.stale && views != written_views_;
+  if (result.state_changed) written_views_ = views;
+  for (const release::Action& action : result.actions) {
+    if (news && !result.state_changed && release::ChangesCluster(action))
+      violations.push_back("no state is written before what follows from news: " +
+                           release::Describe(action));
+  }
+}
+
 release::StepResult Drive::Look() {
   auto round_trip = release::StateFromJson(release::ToJson(state));
   REQUIRE(round_trip.ok());
@@ -194,6 +209,7 @@ release::StepResult Drive::Look() {
   // A state that did not change is not said to have changed, and the other way round.
   const bool differs = release::ToJson(result.state).Dump() != release::ToJson(*round_trip).Dump();
   if (differs && !result.state_changed) violations.push_back("a change of state was not announced");
+  CheckWrittenFirst(seen, result);
   CheckReplay(*round_trip, seen, result);
   return result;
 }

@@ -63,6 +63,7 @@ class Drive {
   // Every decision is replayed from its record the moment it is taken.
   void CheckReplay(const release::GuardState& before, const release::Observation& seen,
                    const release::StepResult& result);
+  void CheckWrittenFirst(const release::Observation& seen, const release::StepResult& result);
   size_t Round();
   release::StepResult Look();
   bool Execute(const release::Action& action);
@@ -73,6 +74,7 @@ class Drive {
   Random random_;
   release::RevisionCache cache_;
   std::string read_for_;
+  std::string written_views_;  // what was seen when a state was last to be written
   std::vector<release::RunView> runs_;
   std::vector<release::GateView> gates_;
   std::vector<release::Command> commands_;

@@ -270,6 +270,37 @@ TEST_CASE("views: the target that was made anew is no older view") {
   CHECK(scene.Weight(40));
 }
 
+// By somebody else, past the agent.
+void Edit(Scene& scene, const char* group, const char* kind, const char* patch) {
+  ClusterRequest request;
+  request.verb = Verb::kPatch;
+  request.type = scene.world.api().types().FindKind(group, kind)->type;
+  request.ns = "shop";
+  request.name = "checkout";
+  request.patch = PatchKind::kJson;
+  request.body = *ParseJson(patch);
+  REQUIRE(scene.world.api().Call(request).ok());
+}
+
+// The drive itself tells of a change that was not written down first.
+TEST_CASE("views: what is laid out again, or follows from what is new, is written down first") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.Weight(40));
+  scene.Run(10s);
+  Edit(scene, "networking.istio.io", "VirtualService",
+       R"([{"op":"replace","path":"/spec/http/0/route/0/weight","value":70},
+           {"op":"replace","path":"/spec/http/0/route/1/weight","value":30}])");
+  scene.Run(5s);
+  CHECK(CandidateWeight(scene) == 40);
+  CHECK(scene.Say(Command::Verb::kAbort).accepted);
+  scene.Run(2s);
+  REQUIRE(scene.state.phase == Phase::kRollingBack);
+  Edit(scene, "apps", "Deployment", R"([{"op":"replace","path":"/spec/paused","value":false}])");
+  CHECK(scene.Outcome("rolledBack"));
+  scene.CheckSound();
+}
+
 TEST_CASE("gradual: a router that knows no shares returns everything at once") {
   Scene scene(GuardWith("blueGreen: {activeService: checkout, previewService: checkout-preview}",
                         "  rollback: {verify: {for: 10s}, cooldown: 0s, onTrigger: gradual}\n"));
@@ -291,16 +322,9 @@ TEST_CASE("way back: a person's abort needs no read; an object its owner changed
   Scene scene(GuardWith(CanaryWith("{setWeight: 40}, {pause: {}}")));
   scene.SetImage("shop/checkout:v2");
   REQUIRE(scene.Weight(40));
-  ClusterRequest request;
-  request.verb = Verb::kPatch;
-  request.type = scene.world.api().types().FindKind("networking.istio.io", "VirtualService")->type;
-  request.ns = "shop";
-  request.name = "checkout";
-  request.patch = PatchKind::kJson;
-  request.body = *ParseJson(
-      R"([{"op":"add","path":"/spec/http/0","value":{"name":"mine","route":[{"destination":
+  Edit(scene, "networking.istio.io", "VirtualService",
+       R"([{"op":"add","path":"/spec/http/0","value":{"name":"mine","route":[{"destination":
         {"host":"other"},"weight":100}]}}])");
-  REQUIRE(scene.world.api().Call(request).ok());
   const std::string before = scene.Get("VirtualService", "checkout").At("spec").Dump();
   scene.extra.stale = true;
   CHECK(scene.Say(Command::Verb::kAbort).accepted);

@@ -317,6 +317,26 @@ TEST_CASE("case: a rollback is taken over by an agent whose watches lag") { Play
 // its memory.
 TEST_CASE("case: metrics answer after the agent has gone") { Play(DrawPlan(1608)); }
 
+// Told that its write had failed, which had not, one agent went on as it had been and laid the
+// header route and the share out again that another had taken back.
+TEST_CASE("case: a share is laid out again by an agent that does not know of the way back") {
+  CHECK(Play(DrawPlan(301090)).outcome == "rolledBack");
+}
+
+// An agent came back from a minute without the server: its watches told what had happened one after
+// the other, each in its own time, and stable was given a share with pods that had gone since.
+TEST_CASE("case: views of another time after the network was down") {
+  CHECK(Play(DrawPlan(301261)).stable == ImageOf("v1"));
+}
+
+// Who had been cut off while another agent finished and let the Guard go held the target again.
+TEST_CASE("case: the guard goes while one of two agents is cut off") { Play(DrawPlan(1795277853)); }
+
+// What is in the idle one of two Deployments already can be set without anybody seeing it.
+TEST_CASE("case: the version before is set where it is already") {
+  CHECK(Play(DrawPlan(301048)).stable == ImageOf("v2"));
+}
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =

@@ -93,6 +93,7 @@ class Simulation : public app::Listener {
   void PatchTarget(Json patch, const std::string& name);
   bool Swapped() const;  // two Deployments: the second one holds production
   void NoteUnheld();
+  std::string ImageOfWorkload(const std::string& name);  // of its template
   void SetVersion(const std::string& version);
   void Command(release::Command::Verb verb, bool full, app::Controller::Answered answered);
   void SecondAgent(Duration life);
