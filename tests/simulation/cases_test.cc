@@ -332,6 +332,12 @@ TEST_CASE("case: views of another time after the network was down") {
 // Who had been cut off while another agent finished and let the Guard go held the target again.
 TEST_CASE("case: the guard goes while one of two agents is cut off") { Play(DrawPlan(1795277853)); }
 
+// Its DaemonSet put a pod of the rejected template that was in the spec in the place of one that
+// died.
+TEST_CASE("case: a pod of a DaemonSet dies while its spec has a rejected template") {
+  CHECK(Play(DrawPlan(302378)).stable == ImageOf("v1"));
+}
+
 // What is in the idle one of two Deployments already can be set without anybody seeing it.
 TEST_CASE("case: the version before is set where it is already") {
   CHECK(Play(DrawPlan(301048)).stable == ImageOf("v2"));

@@ -266,6 +266,9 @@ void Simulation::SecondAgent(Duration life) {
 }
 
 void Simulation::KillPod() {
+  // A DaemonSet puts one of the template in its spec in the place of a pod that died, also behind
+  // the hold, and of a revision that is rejected.
+  if (plan_.setup->kind == "DaemonSet") checker_->AroundTheGuard();
   for (const auto& pod : world_.api().List("", "pods", kNs)) {
     if (!sim::PodIsReady(*pod) || sim::IsTerminating(*pod)) continue;
     Note(StrCat("  ", sim::NameOf(*pod)));
