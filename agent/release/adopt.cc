@@ -35,6 +35,7 @@ bool EnsureHeld(Context& c) {
   if (!c.plan.hold || w.held || c.state().released || c.observing()) return true;
   // Pods of another revision still run: Kubernetes replaces them by stable's before it is held.
   if (w.revision == c.state().stable && HasStrays(c, c.state().stable)) {
+    DeleteBrokenPods(c);
     c.Wait("the target rolls back to the stable revision");
     return false;
   }

@@ -20,6 +20,7 @@ void AdvanceRolling(Context& c) {
     c.Wait("the rollout begins");
     return;
   }
+  DeleteBrokenPods(c);  // of one that this one came in the place of
   const bool done = w.RolledOut();
   WatchProgress(c, w.updated + w.available, done);
   const int64_t weight = MeasuredWeight(c);

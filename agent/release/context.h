@@ -108,6 +108,9 @@ bool RollsAround(const Context& c);  // the target rolls, or has rolled, and sho
 // Pods of another revision in the target: they slipped in while nobody held it, or took the place
 // of one that died (a DaemonSet's).
 bool HasStrays(const Context& c, const std::string& stable);
+// broken_pods.cc: pods of a StatefulSet that are not ready and of a revision that is neither
+// stable's nor the template's now. Only while the target may roll.
+void DeleteBrokenPods(Context& c);
 void GiveBack(Context& c);         // hold taken off, memo dropped
 bool GivenBack(const Context& c);  // nothing of ours is left in the target
 void FloorHpa(Context& c);         // the target's autoscaler may not shrink it now

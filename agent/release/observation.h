@@ -26,7 +26,9 @@ struct RevisionView {
   int64_t ready = 0;
   int64_t available = 0;
   const Json* object = nullptr;
-  std::vector<std::string> pods;  // names; only of kinds whose pods' names do not tell (bounded)
+  // Only of kinds whose pods' names do not tell; both bounded.
+  std::vector<std::string> pods;                            // names
+  std::vector<std::pair<std::string, std::string>> broken;  // name and uid, of those not ready
 };
 
 // The target, or the candidate's Deployment.
@@ -62,7 +64,6 @@ struct PodsView {
   bool crash_looping = false;
   bool image_pull_failing = false;
   std::string problem;
-  std::vector<std::pair<std::string, std::string>> broken;  // name and uid, of those not ready
 };
 
 struct HpaView {

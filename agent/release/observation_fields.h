@@ -27,6 +27,7 @@ void Fields(Archive& a, View& v) {
   a("available", v.available);
   a("object", v.object);
   a("pods", v.pods);
+  a("broken", v.broken);
 }
 
 template <class Archive, MaybeConst<WorkloadView> View>
@@ -58,7 +59,6 @@ void Fields(Archive& a, View& v) {
   a("crashLooping", v.crash_looping);
   a("imagePullFailing", v.image_pull_failing);
   a("problem", v.problem);
-  a("broken", v.broken);
 }
 
 template <class Archive, MaybeConst<HpaView> View>

@@ -112,22 +112,32 @@ WorkloadView WorkloadFrom(const Json* object, const WorldObjects& world, Revisio
   return w;
 }
 
+bool HasEnded(const Json& pod) {
+  const std::string phase = pod.At("status", "phase").Str();
+  return phase == "Succeeded" || phase == "Failed";
+}
+
+void AddRevisionPod(const Json& pod, RevisionView& revision) {
+  const Json& metadata = pod.At("metadata");
+  const std::string name = metadata.At("name").Str();
+  if (revision.pods.size() < kMaxPodNames) revision.pods.push_back(name);
+  if (metadata.At("deletionTimestamp").is_string()) return;
+  ++revision.replicas;
+  if (IsTrue(pod, "Ready")) {
+    ++revision.ready;
+    ++revision.available;
+  } else if (!HasEnded(pod) && revision.broken.size() < kMaxPodNames) {
+    revision.broken.emplace_back(name, metadata.At("uid").Str());
+  }
+}
+
 // StatefulSets and DaemonSets: revisions have no counts of their own, their pods do.
 void CountRevisionPods(WorkloadView& w, const WorldObjects& world) {
   if (w.kind != "StatefulSet" && w.kind != "DaemonSet") return;
   for (RevisionView& revision : w.revisions) {
     for (const Json* pod : world.pods) {
-      if (pod->At("metadata", "labels", "controller-revision-hash").Str() != revision.pod_hash) {
-        continue;
-      }
-      if (revision.pods.size() < kMaxPodNames)
-        revision.pods.push_back(pod->At("metadata", "name").Str());
-      if (pod->At("metadata", "deletionTimestamp").is_string()) continue;
-      ++revision.replicas;
-      if (IsTrue(*pod, "Ready")) {
-        ++revision.ready;
-        ++revision.available;
-      }
+      if (pod->At("metadata", "labels", "controller-revision-hash").Str() == revision.pod_hash)
+        AddRevisionPod(*pod, revision);
     }
   }
   // A StatefulSet that was held while its template changed counts no updated pods.
@@ -154,18 +164,13 @@ void AddContainer(const Json& pod, const Json& status, PodsView& view) {
 }
 
 void AddPod(const Json& pod, PodsView& view) {
-  const std::string phase = pod.At("status", "phase").Str();
-  if (phase == "Succeeded" || phase == "Failed") return;
+  if (HasEnded(pod)) return;
   if (pod.At("metadata", "deletionTimestamp").is_string()) {
     ++view.terminating;
     return;
   }
   ++view.total;
-  if (IsTrue(pod, "Ready")) {
-    ++view.ready;
-  } else {
-    view.broken.emplace_back(pod.At("metadata", "name").Str(), pod.At("metadata", "uid").Str());
-  }
+  if (IsTrue(pod, "Ready")) ++view.ready;
   for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
     for (const Json& status : pod.At("status").At(list).items()) AddContainer(pod, status, view);
   }

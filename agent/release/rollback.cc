@@ -250,17 +250,6 @@ void RollBackSibling(Context& c) {
   FinishBack(c);
 }
 
-// A StatefulSet waits for ever on a pod that does not become ready with the revision that is taken
-// back.
-void DeleteBrokenPods(Context& c) {
-  if (c.obs.target.kind != "StatefulSet") return;
-  for (const auto& [name, uid] : c.obs.candidate_pods.broken) {
-    c.Do(DeleteObject{{"v1", "Pod", c.guard.metadata.ns, name},
-                      uid,
-                      "it is not ready with the revision that is taken back"});
-  }
-}
-
 void RollBackRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
   const RevisionView* theirs = w.Find(c.rel().candidate);

@@ -8,11 +8,6 @@
 namespace rollguard::testing {
 namespace {
 
-using namespace std::chrono_literals;
-using release::Command;
-using release::FlaggerGate;
-using release::FlaggerHook;
-using release::Phase;
 using release::Verdict;
 
 // v2 has begun and is watched.

@@ -5,11 +5,6 @@
 namespace rollguard::testing {
 namespace {
 
-using namespace std::chrono_literals;
-using release::Command;
-using release::FlaggerGate;
-using release::FlaggerHook;
-using release::Phase;
 using release::Signal;
 
 TEST_CASE("argo: a good release is watched, and promoted past its pauses when that is wanted") {

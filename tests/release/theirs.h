@@ -6,6 +6,12 @@
 
 namespace rollguard::testing {
 
+using namespace std::chrono_literals;
+using release::Command;
+using release::FlaggerGate;
+using release::FlaggerHook;
+using release::Phase;
+
 inline std::string ExternalGuard(const std::string& controller, const std::string& more,
                                  const std::string& rest = "") {
   const bool argo = controller == "argo";
