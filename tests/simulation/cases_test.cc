@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stories that seeds found and that went wrong once. Each is named after what it was.
 #include "agent/base/text.h"
-#include "tests/simulation/harness/simulation.h"
-#include "tests/support/catch.h"
+#include "tests/simulation/play.h"
 
 namespace rollguard::simulation {
 namespace {
@@ -16,14 +15,6 @@ Plan Story(const char* setup, std::vector<Event> events) {
   plan.events = std::move(events);
   plan.delete_at_end = true;
   return plan;
-}
-
-Report Play(Plan plan) {
-  Report report = Simulation(plan).Run();
-  if (!report.violations.empty()) report.trace = Simulation(plan, true).Run().trace;
-  INFO(Join(report.trace, "\n"));
-  CHECK(report.violations == std::vector<std::string>{});
-  return report;
 }
 
 // The target rolled behind routes that were pinned to stable's pods: with the last of them nine
@@ -336,6 +327,36 @@ TEST_CASE("case: the guard goes while one of two agents is cut off") { Play(Draw
 // died.
 TEST_CASE("case: a pod of a DaemonSet dies while its spec has a rejected template") {
   CHECK(Play(DrawPlan(302378)).stable == ImageOf("v1"));
+}
+
+// Nothing goes on while a pod is not ready, and the one that never would be was of neither template
+// any more: neither the newer version came nor the stable one back.
+TEST_CASE("case: a StatefulSet's version that never works is overtaken") {
+  struct Row {
+    const char* then;
+    Quality quality;
+    const char* stable;
+  };
+  for (const Row& row : {Row{"v3", Quality::kGood, "v3"}, Row{"v3", Quality::kUnready, "v1"},
+                         Row{"v3", Quality::kAlerted, "v1"}, Row{"v1", Quality::kGood, "v1"}}) {
+    for (const bool frozen : {false, true}) {
+      INFO(row.then << " is " << ToString(row.quality) << (frozen ? ", frozen" : ""));
+      Plan plan = Story("rolling StatefulSet",
+                        {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                         {.at = seconds(40), .kind = Kind::kRelease, .version = "v3"}});
+      plan.delete_at_end = false;
+      plan.versions["v2"] = Quality::kUnready;
+      plan.versions["v3"] = row.quality;
+      if (row.then == std::string("v1"))
+        plan.events.push_back({.at = seconds(60), .kind = Kind::kRelease, .version = "v1"});
+      if (frozen) {
+        plan.besides.frozen_from = minutes(1);
+        plan.besides.frozen_for = minutes(1);
+      }
+      CHECK(Play(plan).stable == ImageOf(row.stable));
+    }
+  }
+  CHECK(Play(DrawPlan(302965)).stable == ImageOf("v3"));
 }
 
 // What is in the idle one of two Deployments already can be set without anybody seeing it.

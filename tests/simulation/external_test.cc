@@ -2,8 +2,7 @@
 // Workloads of other controllers: the played controllers do what they are there for, each invariant
 // is shown able to fail, and the stories that went wrong once.
 #include "agent/base/text.h"
-#include "tests/simulation/harness/simulation.h"
-#include "tests/support/catch.h"
+#include "tests/simulation/play.h"
 
 namespace rollguard::simulation {
 namespace {
@@ -17,14 +16,6 @@ Plan Release(const char* setup, Quality quality, std::vector<Event> more = {}) {
   plan.events.insert(plan.events.end(), more.begin(), more.end());
   plan.delete_at_end = true;
   return plan;
-}
-
-Report Play(Plan plan) {
-  Report report = Simulation(plan).Run();
-  if (!report.violations.empty()) report.trace = Simulation(plan, true).Run().trace;
-  INFO(Join(report.trace, "\n"));
-  CHECK(report.violations == std::vector<std::string>{});
-  return report;
 }
 
 // It is told to go on before any alert can be heard.
