@@ -10,7 +10,9 @@ void AdvanceRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
   if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   if (c.rel().paused) {
-    if (!w.held && w.kind == "Deployment" && !w.RolledOut()) Hold(c, "paused");
+    const bool stops = w.kind == "Deployment";
+    if (!w.held && stops && !w.RolledOut()) Hold(c, "paused");
+    WatchProgress(c, w.updated + w.available, stops || w.RolledOut());
     c.Wait(StrCat("paused: ", c.rel().pause_reason));
     return;
   }
@@ -45,6 +47,18 @@ void GoFull(Context& c) {
   RunStep(c, last);
 }
 
+// Nothing moves on: pods for the share are kept, and routes as they were wanted. Who waits for
+// nothing else is not late.
+void KeepReached(Context& c) {
+  const bool ratio = FollowsReplicas(c);
+  const Progress pods =
+      ratio ? Progress::kDone : EnsureCandidate(c, CandidateNeed(c, c.rel().wanted.candidate));
+  const WorkloadView& w = c.candidate();
+  WatchProgress(c, w.ready + w.updated, pods == Progress::kDone);
+  if (!ratio && pods == Progress::kDone)
+    ApplySplit(c, c.rel().wanted, "routes are kept as decided");
+}
+
 }  // namespace
 
 void Advance(Context& c) {
@@ -59,11 +73,7 @@ void Advance(Context& c) {
   const bool confirmed = c.rel().scratch.confirmed;
   if (!holds.empty() && !confirmed) {
     for (const auto& reason : holds) c.Wait(reason);
-    // What was reached is kept: pods for the share, routes as they were wanted.
-    if (!FollowsReplicas(c) &&
-        EnsureCandidate(c, CandidateNeed(c, c.rel().wanted.candidate)) == Progress::kDone) {
-      ApplySplit(c, c.rel().wanted, "routes are kept as decided");
-    }
+    KeepReached(c);
     return;
   }
   const bool steps_left = c.rel().step < c.plan.steps.size() && !c.rel().full && !c.rel().fast;

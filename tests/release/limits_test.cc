@@ -353,6 +353,35 @@ TEST_CASE("lost capacity: without enough of stable's pods nothing moves on, and 
   scene.CheckSound();
 }
 
+// What came up meanwhile was not seen, and the time was counted all the same.
+TEST_CASE("progress: a release that stands still is not one that makes no progress") {
+  struct Row {
+    const char* name;
+    std::string strategy;
+  };
+  for (const Row& row :
+       {Row{"canary", CanaryWith("{setWeight: 25}, {pause: {duration: 5s}}, {setWeight: 75}")},
+        Row{"replica ratio", "canary: {steps: [{setWeight: 25}, {setWeight: 75}]}"},
+        Row{"rolling", "rolling: {}"}}) {
+    INFO(row.name);
+    Scene scene(GuardWith(row.strategy,
+                          "  rollback: {verify: {for: 10s}, cooldown: 0s}\n"
+                          "  progressDeadline: 1m\n"));
+    scene.SetImage("shop/checkout:v2");
+    const auto awaited = [&] {
+      return scene.state.phase == Phase::kProgressing && scene.state.release->progress_mark >= 0;
+    };
+    REQUIRE(scene.RunUntil(awaited, 5min));
+    CHECK(scene.Say(Command::Verb::kPause).accepted);
+    scene.Run(3min);
+    INFO(Join(scene.trace, "\n"));
+    REQUIRE(scene.state.phase == Phase::kProgressing);
+    CHECK(scene.Say(Command::Verb::kResume).accepted);
+    CHECK(scene.Outcome("promoted"));
+    scene.CheckSound();
+  }
+}
+
 TEST_CASE("scaling: a person's new size is carried on both tracks") {
   Scene scene(GuardWith(CanaryWith("{setWeight: 50}, {pause: {duration: 2m}}, {setWeight: 75}")));
   scene.SetImage("shop/checkout:v2");

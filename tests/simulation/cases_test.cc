@@ -359,6 +359,12 @@ TEST_CASE("case: a StatefulSet's version that never works is overtaken") {
   CHECK(Play(DrawPlan(302965)).stable == ImageOf("v3"));
 }
 
+// What was stable came and went with its crashes, and each time the release stood still for that;
+// its candidate was called late for it, and traffic had nowhere to go back to.
+TEST_CASE("case: a release stands still for longer than its pods may take") {
+  CHECK(Play(DrawPlan(302925)).stable == ImageOf("v1"));
+}
+
 // What is in the idle one of two Deployments already can be set without anybody seeing it.
 TEST_CASE("case: the version before is set where it is already") {
   CHECK(Play(DrawPlan(301048)).stable == ImageOf("v2"));
