@@ -275,38 +275,46 @@ TEST_CASE("what was durable survives kill -9", "[history]") {
   CHECK(history.Verify()->breaks.empty());
 }
 
-TEST_CASE("a locked database delays facts and loses none", "[history]") {
-  testing::TempDir dir("history");
+// A history whose database another has locked.
+struct Locked {
+  explicit Locked(SqlHistoryOptions options = {}) : history(Opener(), Soon(options), clock) {
+    REQUIRE(history.Start().ok());
+    rival = OpenSqlite(path);
+    REQUIRE(rival->Open().ok());
+    REQUIRE(rival->Execute("BEGIN IMMEDIATE").ok());
+  }
+  static SqlHistoryOptions Soon(SqlHistoryOptions options) {
+    options.retry = std::chrono::milliseconds(20);
+    return options;
+  }
+  std::function<std::unique_ptr<Database>()> Opener() {
+    return [path = path] { return OpenSqlite(path); };
+  }
+
+  testing::TempDir dir{"history"};
   std::string path = dir.path() + "/h.db";
   testing::RealClock clock;
+  SqlHistory history;
+  std::unique_ptr<Database> rival;
+};
+
+TEST_CASE("a locked database delays facts and loses none", "[history]") {
   SqlHistoryOptions options;
   options.patience = std::chrono::milliseconds(50);
-  options.retry = std::chrono::milliseconds(20);
-  SqlHistory history([&] { return OpenSqlite(path); }, options, clock);
-  REQUIRE(history.Start().ok());
-  auto rival = OpenSqlite(path);
-  REQUIRE(rival->Open().ok());
-  REQUIRE(rival->Execute("BEGIN IMMEDIATE").ok());
+  Locked locked(options);
+  SqlHistory& history = locked.history;
   CHECK_FALSE(AppendDurably(history, Decision(1)));  // said not to be durable ...
   CHECK(history.Health().degraded);
   CHECK(history.Health().waiting >= 1);
-  REQUIRE(rival->Execute("ROLLBACK").ok());
+  REQUIRE(locked.rival->Execute("ROLLBACK").ok());
   REQUIRE(history.Flush(std::chrono::seconds(20)));
   CHECK(history.Find({.limit = 10})->size() == 1);  // ... and written all the same
   CHECK_FALSE(history.Health().degraded);
 }
 
 TEST_CASE("facts somebody waits for pass those that nobody does", "[history]") {
-  testing::TempDir dir("history");
-  std::string path = dir.path() + "/h.db";
-  testing::RealClock clock;
-  SqlHistoryOptions options;
-  options.retry = std::chrono::milliseconds(20);
-  SqlHistory history([&] { return OpenSqlite(path); }, options, clock);
-  REQUIRE(history.Start().ok());
-  auto rival = OpenSqlite(path);
-  REQUIRE(rival->Open().ok());
-  REQUIRE(rival->Execute("BEGIN IMMEDIATE").ok());
+  Locked locked;
+  SqlHistory& history = locked.history;
   for (int i = 0; i < 3000; ++i) history.Append(Decision(i));
   std::promise<void> first, second;
   history.Append(Decision(10'000), [&](const Status& status) {
@@ -314,7 +322,7 @@ TEST_CASE("facts somebody waits for pass those that nobody does", "[history]") {
     first.set_value();
   });
   history.Append(Decision(10'001), [&](const Status&) { second.set_value(); });
-  REQUIRE(rival->Execute("ROLLBACK").ok());
+  REQUIRE(locked.rival->Execute("ROLLBACK").ok());
   first.get_future().wait();
   second.get_future().wait();
   REQUIRE(history.Flush(std::chrono::seconds(60)));
