@@ -87,6 +87,9 @@ std::deque<SqlHistory::Item> SqlHistory::TakeBatch(bool waited_for) {
 
 // What was not written of a batch, ahead of its kind.
 void SqlHistory::PutBack(std::deque<Item> batch, bool waited_for) {
+  // To insert nothing into a deque may move what stands before that place onto itself (libstdc++
+  // does), which empties it.
+  if (batch.empty()) return;
   queue_.insert(queue_.begin() + static_cast<ptrdiff_t>(waited_for ? 0 : waited_for_),
                 std::make_move_iterator(batch.begin()), std::make_move_iterator(batch.end()));
   if (waited_for) waited_for_ += batch.size();
