@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP channels against real sockets: what arrives, what an answer means, and that no secret is
 // said aloud.
-#include <future>
 #include <map>
 #include <mutex>
 
 #include "agent/base/text.h"
 #include "agent/net/curl_client.h"
 #include "agent/notify/channel.h"
+#include "tests/notify/here_client.h"
 #include "tests/notify/notify_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/free_port.h"
@@ -20,11 +20,10 @@ namespace {
 using testing::TinyConnection;
 using testing::TinyRequest;
 
-constexpr std::chrono::seconds kPatience{60};
-
 struct Fixture {
   testing::RealClock clock;
   net::CurlClient client{clock};
+  HereClient here{client};
   std::map<std::string, std::string> files;
   std::mutex mutex;
   std::vector<TinyRequest> requests;
@@ -51,7 +50,7 @@ struct Fixture {
   }};
 
   HttpPorts Ports() {
-    return {.http = &client, .read_secret = [this](const std::string& path) {
+    return {.http = &here, .read_secret = [this](const std::string& path) {
               auto found = files.find(path);
               if (found != files.end()) return Expected<std::string>(found->second);
               Error error(ErrorCode::kUnavailable, StrCat("cannot read ", path));
@@ -61,11 +60,9 @@ struct Fixture {
   Status Deliver(const spec::ChannelConfig& config) {
     auto channel = MakeHttpChannel(config, alertmanagers, Ports());
     REQUIRE(channel != nullptr);
-    auto promise = std::make_shared<std::promise<Status>>();
-    auto future = promise->get_future();
-    channel->Deliver(RolledBack(), [promise](Status status) { promise->set_value(status); });
-    REQUIRE(future.wait_for(kPatience) == std::future_status::ready);
-    return future.get();
+    auto told = here.Deliver(*channel, RolledBack());
+    REQUIRE(told.has_value());
+    return *told;
   }
 };
 

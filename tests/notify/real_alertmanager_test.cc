@@ -5,6 +5,7 @@
 #include "agent/base/text.h"
 #include "agent/net/curl_client.h"
 #include "agent/notify/channel.h"
+#include "tests/notify/here_client.h"
 #include "tests/notify/notify_fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/free_port.h"
@@ -53,14 +54,13 @@ TEST_CASE("a notice becomes an alert in the real Alertmanager") {
   spec::ChannelConfig pager;
   pager.name = "pager";
   pager.kind = spec::AlertmanagerChannel{"main", {{"team", "sre"}}};
-  auto channel = MakeHttpChannel(pager, {main}, {.http = &client, .read_secret = {}});
+  HereClient here(client);
+  auto channel = MakeHttpChannel(pager, {main}, {.http = &here, .read_secret = {}});
   Notice notice = RolledBack();
   notice.at = clock.Now();
-  auto promise = std::make_shared<std::promise<Status>>();
-  auto future = promise->get_future();
-  channel->Deliver(notice, [promise](Status status) { promise->set_value(std::move(status)); });
-  REQUIRE(future.wait_for(kPatience) == std::future_status::ready);
-  Status status = future.get();
+  auto told = here.Deliver(*channel, notice);
+  REQUIRE(told.has_value());
+  Status status = *told;
   INFO((status ? std::string() : status.error().message));
   REQUIRE(status.ok());
 
