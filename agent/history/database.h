@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/expected.h"
+#include "agent/base/time.h"
 
 namespace rollguard::history {
 
@@ -27,11 +28,17 @@ class Database {
   // The column type of an automatically growing 64-bit key.
   virtual std::string_view SerialKey() const = 0;
   virtual bool IsOpen() const = 0;
+  // From any thread, for good: the end is near. A server that says nothing is given up after two
+  // seconds from now on, and what is not connected stays so.
+  virtual void Hurry() {}
 };
 
 // A file in WAL mode with synchronous=FULL: what is committed survives kill -9 and power loss.
 std::unique_ptr<Database> OpenSqlite(std::string path);
-// A libpq connection string or URL. Errors never show the password.
-std::unique_ptr<Database> OpenPostgres(std::string url);
+// A libpq connection string or URL. Errors never show the password. A server that says nothing for
+// `silence`, though its machine still acknowledges what it is sent (it was stopped, or its disk
+// hangs), is given up; that is longer than what the server itself allows a statement (10 s).
+std::unique_ptr<Database> OpenPostgres(std::string url,
+                                       Duration silence = std::chrono::seconds(12));
 
 }  // namespace rollguard::history

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <libpq-fe.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
 
 #include "agent/base/text.h"
 #include "agent/history/database.h"
@@ -12,9 +17,12 @@ struct ResultDelete {
 };
 using Result = std::unique_ptr<PGresult, ResultDelete>;
 
+constexpr Duration kSlice = std::chrono::milliseconds(250);  // how soon Hurry is noticed
+constexpr Duration kHurriedSilence = std::chrono::seconds(2);
+
 class Postgres : public Database {
  public:
-  explicit Postgres(std::string url) : url_(std::move(url)) {}
+  Postgres(std::string url, Duration silence) : url_(std::move(url)), silence_(silence) {}
   ~Postgres() override { PQfinish(connection_); }
 
   bool IsOpen() const override {
@@ -24,6 +32,8 @@ class Postgres : public Database {
 
   Status Open() override {
     if (IsOpen()) return {};
+    if (hurried_)
+      return Error(ErrorCode::kUnavailable, "the PostgreSQL history is away, and the agent stops");
     PQfinish(connection_);
     // Later keywords win over the URL's: bounded waits, and UTF-8 whatever the environment says.
     // A server that acknowledges nothing is given up soon: a fact waits behind it, and who posted
@@ -34,6 +44,7 @@ class Postgres : public Database {
     const char* values[] = {url_.c_str(), "5", "UTF8", "rollguard", "10", "3", "4000", nullptr};
     connection_ = PQconnectdbParams(keys, values, 1);
     if (!IsOpen()) return Failed("connect to");
+    PQsetnonblocking(connection_, 1);
     // The second: what a writer that is gone without a word has locked is free again soon.
     return Execute(
         "SELECT set_config('statement_timeout', '10000', false),"
@@ -50,8 +61,54 @@ class Postgres : public Database {
   Expected<std::vector<Row>> Query(const std::string& sql, const Row& values = {}) override {
     std::vector<const char*> texts;
     for (const Value& value : values) texts.push_back(value ? value->c_str() : nullptr);
-    Result result(PQexecParams(connection_, sql.c_str(), static_cast<int>(texts.size()), nullptr,
-                               texts.data(), nullptr, nullptr, 0));
+    if (PQsendQueryParams(connection_, sql.c_str(), static_cast<int>(texts.size()), nullptr,
+                          texts.data(), nullptr, nullptr, 0) == 0) {
+      return Failed("use");
+    }
+    auto result = TakeResult();
+    if (!result) return result.error();
+    return RowsOf(*result);
+  }
+
+  void Hurry() override { hurried_ = true; }
+
+ private:
+  // The last result of the statement that was sent; the connection is closed when the server says
+  // nothing for too long.
+  Expected<Result> TakeResult() {
+    Result last;
+    while (true) {
+      if (!AwaitServer()) {
+        PQfinish(std::exchange(connection_, nullptr));
+        return Error(ErrorCode::kUnavailable,
+                     "the PostgreSQL history does not answer: it is connected and says nothing");
+      }
+      Result next(PQgetResult(connection_));
+      if (!next) return last;
+      last = std::move(next);
+    }
+  }
+
+  // Sends what is still to be sent and reads until a result is whole (or the connection broken,
+  // which is a result too).
+  bool AwaitServer() {
+    Duration silent{0};
+    while (true) {
+      const int unsent = PQflush(connection_);
+      if (unsent < 0 || (unsent == 0 && PQisBusy(connection_) == 0)) return true;
+      const int events = POLLIN | (unsent > 0 ? POLLOUT : 0);
+      pollfd wait{PQsocket(connection_), static_cast<int16_t>(events), 0};
+      if (::poll(&wait, 1, static_cast<int>(kSlice.count())) > 0) {
+        silent = Duration(0);
+        if (PQconsumeInput(connection_) == 0) return true;
+      } else {
+        silent += kSlice;
+      }
+      if (silent >= (hurried_ ? std::min(silence_, kHurriedSilence) : silence_)) return false;
+    }
+  }
+
+  Expected<std::vector<Row>> RowsOf(const Result& result) const {
     ExecStatusType status = PQresultStatus(result.get());
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) return Failed("use");
     std::vector<Row> rows;
@@ -59,7 +116,6 @@ class Postgres : public Database {
     return rows;
   }
 
- private:
   static Row ReadRow(const PGresult* result, int r) {
     Row row;
     for (int c = 0; c < PQnfields(result); ++c) {
@@ -79,13 +135,15 @@ class Postgres : public Database {
   }
 
   std::string url_;
+  Duration silence_;
+  std::atomic<bool> hurried_{false};
   PGconn* connection_ = nullptr;
 };
 
 }  // namespace
 
-std::unique_ptr<Database> OpenPostgres(std::string url) {
-  return std::make_unique<Postgres>(std::move(url));
+std::unique_ptr<Database> OpenPostgres(std::string url, Duration silence) {
+  return std::make_unique<Postgres>(std::move(url), silence);
 }
 
 }  // namespace rollguard::history

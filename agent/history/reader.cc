@@ -28,9 +28,9 @@ Expected<std::vector<StoredRecord>> ReadFacts(Database& database, const HistoryF
 
 Expected<std::vector<ReleaseRow>> ReadReleases(Database& database, const HistoryFilter& filter) {
   Where where = WhereOf(filter, "started", false);
-  auto rows = database.Query(
-      StrCat("SELECT body FROM releases", where.sql, " ORDER BY started DESC, id DESC LIMIT ", filter.limit),
-      where.values);
+  auto rows = database.Query(StrCat("SELECT body FROM releases", where.sql,
+                                    " ORDER BY started DESC, id DESC LIMIT ", filter.limit),
+                             where.values);
   if (!rows) return rows.error();
   std::vector<ReleaseRow> found;
   for (const Row& row : *rows) {
@@ -58,10 +58,13 @@ Expected<std::vector<MeasurementRow>> ReadMeasurements(Database& database,
   return found;
 }
 
+Error NotToItsEnd() { return {ErrorCode::kUnavailable, "the agent stops"}; }
+
 // Feeds every fact in order of seq, a page at a time.
-Status FeedAll(Database& database, ChainVerifier& verifier) {
+Status FeedAll(Database& database, ChainVerifier& verifier, const std::atomic<bool>& end) {
   std::string after = "0";
   while (true) {
+    if (end) return NotToItsEnd();
     auto rows =
         database.Query(StrCat("SELECT ", kFactColumns,
                               " FROM facts WHERE seq > $1 ORDER BY seq LIMIT ", kVerifyPage),
@@ -74,9 +77,11 @@ Status FeedAll(Database& database, ChainVerifier& verifier) {
 }
 
 // Holds every kept text against the hash that the facts name it by.
-Status CheckGivens(Database& database, SqlHistory::Verification& out) {
+Status CheckGivens(Database& database, SqlHistory::Verification& out,
+                   const std::atomic<bool>& end) {
   std::string after;
   while (true) {
+    if (end) return NotToItsEnd();
     auto rows = database.Query(
         "SELECT hash, body FROM givens WHERE hash > $1 ORDER BY hash LIMIT 200", {after});
     if (!rows) return rows.error();
@@ -114,9 +119,13 @@ Status PruneChain(Database& database, const std::string& chain, const std::strin
 template <class T>
 Expected<T> SqlHistory::WithReader(const std::function<Expected<T>(Database&)>& read) {
   std::lock_guard lock(reader_mutex_);
-  if (!reader_) reader_ = factory_();
   if (Status opened = reader_->Open(); !opened) return opened.error();
   return read(*reader_);
+}
+
+void SqlHistory::EndReading() {
+  reading_ends_ = true;
+  reader_->Hurry();
 }
 
 Expected<std::vector<StoredRecord>> SqlHistory::Find(const HistoryFilter& filter) {
@@ -145,15 +154,16 @@ Expected<std::string> SqlHistory::Given(const std::string& hash) {
 }
 
 Expected<SqlHistory::Verification> SqlHistory::Verify() {
-  return WithReader<Verification>([](Database& database) -> Expected<Verification> {
+  return WithReader<Verification>([this](Database& database) -> Expected<Verification> {
     auto chains = database.Query("SELECT chain, anchor, newest FROM chains");
     if (!chains) return chains.error();
     ChainVerifier verifier;
     for (const Row& row : *chains) verifier.Anchor(row[0].value_or(""), row[1].value_or(""));
-    if (Status fed = FeedAll(database, verifier); !fed) return fed.error();
+    if (Status fed = FeedAll(database, verifier, reading_ends_); !fed) return fed.error();
     for (const Row& row : *chains) verifier.ExpectEnd(row[0].value_or(""), row[2].value_or(""));
     Verification out{verifier.rows(), 0, verifier.breaks()};
-    if (Status checked = CheckGivens(database, out); !checked) return checked.error();
+    if (Status checked = CheckGivens(database, out, reading_ends_); !checked)
+      return checked.error();
     return out;
   });
 }

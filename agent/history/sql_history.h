@@ -5,6 +5,7 @@
 // once it is back.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -61,6 +62,9 @@ class SqlHistory : public History {
   Expected<Verification> Verify();
   // Deletes what is past its retention; the audit chains get a new anchor.
   Status Prune(Time now);
+  // The agent stops: whoever reads is let finish, but a server that says nothing is not waited for,
+  // and the audit is not verified to its end.
+  void EndReading();
   // Waits until everything queued so far is durable or `limit` has passed.
   bool Flush(Duration limit);
 
@@ -110,7 +114,8 @@ class SqlHistory : public History {
   bool migrated_ = false;
 
   std::mutex reader_mutex_;
-  std::unique_ptr<Database> reader_;
+  const std::unique_ptr<Database> reader_;
+  std::atomic<bool> reading_ends_{false};
   std::thread thread_;
 };
 

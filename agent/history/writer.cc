@@ -22,11 +22,14 @@ constexpr std::chrono::nanoseconds kLongest = std::chrono::milliseconds(2);
 }  // namespace
 
 SqlHistory::SqlHistory(DatabaseFactory factory, SqlHistoryOptions options, const Clock& clock)
-    : factory_(std::move(factory)), options_(std::move(options)), clock_(clock) {}
+    : factory_(std::move(factory)),
+      options_(std::move(options)),
+      clock_(clock),
+      reader_(factory_()) {}
 
 SqlHistory::~SqlHistory() {
   if (!thread_.joinable()) return;
-  (void)Flush(std::chrono::seconds(5));
+  if (!Flush(std::chrono::seconds(5))) database_->Hurry();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -37,7 +40,6 @@ SqlHistory::~SqlHistory() {
 
 Status SqlHistory::Start() {
   database_ = factory_();
-  reader_ = factory_();
   Status opened = EnsureOpen(*database_);
   if (!opened) failure_ = opened.error().message;
   thread_ = std::thread([this] { Run(); });
@@ -147,6 +149,8 @@ Status SqlHistory::EnsureOpen(Database& database) {
 
 Status SqlHistory::LoadChain() {
   if (chain_loaded_) return {};
+  // Waits for a transaction that still writes the row: one over a connection that was given up may
+  // end late.
   Status made = database_->Execute(
       "INSERT INTO chains (chain, anchor, newest) VALUES ($1, '', '') ON CONFLICT (chain) DO "
       "NOTHING",

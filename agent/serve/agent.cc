@@ -200,6 +200,7 @@ void Agent::Parts::Stop(Duration grace) {
     auto rest = std::chrono::duration_cast<Duration>(until - ground_.clock.Monotonic());
     return std::max(rest, Duration(0));
   };
+  ground_.history->EndReading();  // a worker or the chores may be reading
   front_->Stop(left() / 2);
   chores_.Stop();
   Quiesce(left());

@@ -15,26 +15,14 @@
 
 #include "agent/base/text.h"
 #include "agent/history/pack.h"
+#include "tests/history/history_fixture.h"
 #include "tests/support/catch.h"
-#include "tests/support/cut_proxy.h"
 #include "tests/support/process.h"
 #include "tests/support/real_clock.h"
 #include "tests/support/real_postgres.h"
 
 namespace rollguard::history {
 namespace {
-
-const Time kNow = FromUnixMillis(1'762'077'600'000);
-
-HistoryRecord Decision(int n, std::string guard = "shop/cart") {
-  return {.kind = "decision",
-          .id = StrCat(guard, "-", n),
-          .at = kNow + std::chrono::minutes(n),
-          .guard = std::move(guard),
-          .release = "r1",
-          .actor = "rollguard",
-          .body = Json::Obj({{"n", n}, {"text", "it's \"quoted\" \xC3\xA9"}})};
-}
 
 ReleaseRow Release(std::string id, std::string outcome) {
   ReleaseRow row{.id = std::move(id),
@@ -53,12 +41,6 @@ ReleaseRow Release(std::string id, std::string outcome) {
                  .right = {}};
   if (!row.outcome.empty()) row.ended = kNow + std::chrono::minutes(9);
   return row;
-}
-
-bool AppendDurably(SqlHistory& history, HistoryRecord record) {
-  std::promise<bool> durable;
-  history.Append(std::move(record), [&](Status status) { durable.set_value(status.ok()); });
-  return durable.get_future().get();
 }
 
 void KeepsWhatItIsTold(const DatabaseFactory& factory) {
@@ -412,67 +394,6 @@ TEST_CASE("what comes while a transaction is written stands as it came", "[histo
   std::string ids;
   for (const StoredRecord& row : *all) ids += row.record.id + " ";
   CHECK(ids == "shop/cart-3 shop/cart-2 shop/cart-1 ");
-}
-
-TEST_CASE("PostgreSQL killed in the middle: nothing lost, order kept", "[history]") {
-  testing::RealPostgres server;
-  std::string url = server.NewDatabase("h");
-  testing::RealClock clock;
-  SqlHistoryOptions options;
-  options.patience = std::chrono::milliseconds(100);
-  options.retry = std::chrono::milliseconds(50);
-  SqlHistory history([&] { return OpenPostgres(url); }, options, clock);
-  REQUIRE(history.Start().ok());
-  for (int i = 0; i < 100; ++i) history.Append(Decision(i));
-  REQUIRE(history.Flush(std::chrono::seconds(20)));
-  server.Kill();
-  for (int i = 100; i < 200; ++i) history.Append(Decision(i));
-  CHECK_FALSE(AppendDurably(history, Decision(200)));
-  CHECK(history.Health().degraded);
-  server.StartAgain();
-  REQUIRE(history.Flush(std::chrono::seconds(60)));
-  auto found = history.Find({.limit = 1000});
-  REQUIRE(found.ok());
-  REQUIRE(found->size() == 201);
-  // What somebody waits for may have passed the others, which keep their order.
-  std::erase_if(*found, [](const StoredRecord& row) { return row.record.id == "shop/cart-200"; });
-  REQUIRE(found->size() == 200);
-  for (size_t i = 0; i < found->size(); ++i)
-    CHECK(found->at(i).record.id == StrCat("shop/cart-", 199 - i));
-  CHECK(history.Verify()->breaks.empty());
-}
-
-TEST_CASE("a connection to PostgreSQL that has gone silent is given up", "[history]") {
-  testing::RealPostgres server;
-  testing::CutProxy wire(server.port(), {});
-  const std::string url = ReplaceAll(server.NewDatabase("h"),
-                                     testing::Address(server.port()).Text(), wire.address().Text());
-  testing::RealClock clock;
-  SqlHistory history([&] { return OpenPostgres(url); }, {}, clock);
-  REQUIRE(history.Start().ok());
-  CHECK(AppendDurably(history, Decision(1)));
-  wire.Forget();
-  CHECK_FALSE(AppendDurably(history, Decision(2)));  // who waits is told ...
-  CHECK(history.Flush(std::chrono::seconds(60)));    // ... and it is written over another one
-  CHECK(history.Find({.limit = 10})->size() == 2);
-}
-
-TEST_CASE("what a silent connection to PostgreSQL has locked is free again", "[history]") {
-  testing::RealPostgres server;
-  testing::CutProxy wire(server.port(), {});
-  const std::string url = server.NewDatabase("h");
-  auto gone =
-      OpenPostgres(ReplaceAll(url, testing::Address(server.port()).Text(), wire.address().Text()));
-  auto other = OpenPostgres(url);
-  REQUIRE(gone->Open().ok());
-  REQUIRE(other->Open().ok());
-  REQUIRE(other->Execute("CREATE TABLE facts (id TEXT PRIMARY KEY)", {}).ok());
-  REQUIRE(gone->Execute("BEGIN", {}).ok());
-  REQUIRE(gone->Execute("INSERT INTO facts (id) VALUES ('alert')", {}).ok());
-  wire.Forget();
-  CHECK(testing::PollUntil(
-      [&] { return other->Execute("INSERT INTO facts (id) VALUES ('alert')", {}).ok(); },
-      std::chrono::seconds(60)));
 }
 
 TEST_CASE("packed texts come back; what is no packed text is refused", "[history]") {

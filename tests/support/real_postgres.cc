@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <sstream>
 #include <stdexcept>
 
 #include "agent/base/text.h"
@@ -55,6 +56,7 @@ RealPostgres::RealPostgres(const std::string& disk) : bin_(FindBin()), port_(Fre
 }
 
 RealPostgres::~RealPostgres() {
+  if (server_) Resume();
   if (server_) server_->Signal(SIGINT);  // fast shutdown: sessions are ended
   server_.reset();
   if (has_disk_) (void)::umount2(dir_.path().c_str(), MNT_DETACH);
@@ -89,6 +91,18 @@ void RealPostgres::Kill() {
       },
       std::chrono::seconds(20));
 }
+
+// The server first, so that it makes no more children.
+void RealPostgres::SignalAll(int signal) const {
+  server_->Signal(signal);
+  const std::string pid = std::to_string(server_->pid());
+  std::istringstream children(ReadFile(StrCat("/proc/", pid, "/task/", pid, "/children")));
+  for (pid_t child = 0; children >> child;) ::kill(child, signal);
+}
+
+void RealPostgres::Pause() { SignalAll(SIGSTOP); }
+
+void RealPostgres::Resume() { SignalAll(SIGCONT); }
 
 void RealPostgres::FillDisk() {
   (void)Run({"dd", "if=/dev/zero", "of=" + dir_.path() + "/filler", "bs=1M", "count=4096"});

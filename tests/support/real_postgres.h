@@ -22,6 +22,9 @@ class RealPostgres {
   void Kill();
   void StartAgain();
   bool Answers() const;
+  // SIGSTOP to the server and its children: the kernel still takes and acknowledges what is sent.
+  void Pause();
+  void Resume();
 
   int port() const { return port_; }
   bool has_disk() const { return has_disk_; }
@@ -30,6 +33,7 @@ class RealPostgres {
   void FreeDisk();
 
  private:
+  void SignalAll(int signal) const;
   std::vector<std::string> AsServerUser(std::vector<std::string> command) const;
 
   TempDir dir_{"postgres"};
