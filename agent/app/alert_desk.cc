@@ -131,16 +131,34 @@ void AlertDesk::Keep(const std::vector<AlertReceipt>& receipts, std::function<vo
   auto batch = std::make_shared<Batch>();
   batch->done = std::move(done);
   for (const AlertReceipt& receipt : receipts) {
-    for (const alerts::Match& match : receipt.matches) {
-      ++batch->left;
-      controller_->Keep(match.guard, receipt.alert,
-                        [this, batch, event = receipt.alert.EventKey()](const Status& kept) {
-                          if (!kept && unkept_.size() < kKeepReceipts) unkept_.insert(event);
-                          batch->Count(kept);
-                        });
-    }
+    ++batch->left;
+    KeepOne(receipt, [batch](const Status& kept) { batch->Count(kept); });
   }
   batch->Count({});
+}
+
+void AlertDesk::KeepOne(const AlertReceipt& receipt, std::function<void(Status)> done) {
+  const std::string event = receipt.alert.EventKey();
+  if (receipt.matches.empty() && !keeping_.contains(event)) {
+    done({});
+    return;
+  }
+  Keeping& keeping = keeping_[event];
+  keeping.waiting.push_back(std::move(done));
+  keeping.under_way += receipt.matches.size();
+  for (const alerts::Match& match : receipt.matches) {
+    controller_->Keep(match.guard, receipt.alert,
+                      [this, event](const Status& kept) { Kept(event, kept); });
+  }
+}
+
+void AlertDesk::Kept(const std::string& event, const Status& status) {
+  Keeping& keeping = keeping_[event];
+  if (!status) keeping.worst = status;
+  if (!status && unkept_.size() < kKeepReceipts) unkept_.insert(event);
+  if (--keeping.under_way > 0) return;
+  const Keeping ended = std::move(keeping_.extract(event).mapped());
+  for (const auto& waiting : ended.waiting) waiting(ended.worst);
 }
 
 std::vector<alerts::Alert> AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,

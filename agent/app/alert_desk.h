@@ -36,7 +36,8 @@ class AlertDesk : public Sensor {
   // Takes alerts in and touches the guards they trigger. One receipt per alert, in order.
   std::vector<AlertReceipt> Receive(const std::vector<alerts::Alert>& alerts);
   // What these receipts say survives this replica once `done` is told so; an alert for which it
-  // failed is taken in anew when it comes again.
+  // failed is taken in anew when it comes again. One that comes again meanwhile waits with the
+  // first: its sender must not be told that all is well.
   void Keep(const std::vector<AlertReceipt>& receipts, std::function<void(Status)> done);
   // A poll's whole answer: what is suppressed stops counting, what has been gone from every answer
   // for `gone_after` has been resolved, what was not known is taken in and handed back.
@@ -65,7 +66,15 @@ class AlertDesk : public Sensor {
     bool suppressed = false;
     std::optional<Time> absent_since;  // from every poll
   };
+  // The writes of one event, and who waits for all of them.
+  struct Keeping {
+    size_t under_way = 0;
+    Status worst;
+    std::vector<std::function<void(Status)>> waiting;
+  };
   AlertReceipt ReceiveOne(const alerts::Alert& alert);
+  void KeepOne(const AlertReceipt& receipt, std::function<void(Status)> done);
+  void Kept(const std::string& event, const Status& status);
   void Consider(const spec::Guard& guard, const release::GuardState& state);
   void CorrelateAgain(Firing& held);
   std::vector<alerts::Match> CorrelateNow(const alerts::Alert& alert) const;
@@ -78,6 +87,7 @@ class AlertDesk : public Sensor {
   alerts::Dedupe dedupe_;
   std::map<std::string, Firing> firing_;          // by fingerprint
   std::set<std::string> unkept_;                  // events whose Keep failed
+  std::map<std::string, Keeping> keeping_;        // by event: those whose Keep is under way
   std::map<std::string, double> evidence_;        // by guard: how bad its candidate looks
   std::map<std::string, int64_t> considered_;     // guard -> its generation
   std::map<std::string, std::string> releasing_;  // guard -> its release

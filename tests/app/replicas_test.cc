@@ -246,6 +246,33 @@ TEST_CASE("who takes over does not act on an alert whose end it was not told") {
   CHECK(set.Count(Verdict::kRollBack) == 0);
 }
 
+// Its sender takes an answer to the repetition for the first one's, and never speaks of it again.
+TEST_CASE("an alert that comes again while it is being kept waits with the first") {
+  Replicas set({CanaryYaml("checkout")});
+  const std::string other = Releasing(set) == "agent-0" ? "agent-1" : "agent-0";
+  auto& desk = set.all.at(other).agent->alerts();
+  set.all.at(other).connection->Partition(true);
+  const auto alert = set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now());
+  std::vector<Status> kept;
+  auto send = [&] {
+    auto receipts = desk.Receive({alert});
+    desk.Keep(receipts, [&](const Status& status) { kept.push_back(status); });
+    return receipts.at(0).disposition;
+  };
+  CHECK(send() == alerts::Disposition::kTrigger);
+  CHECK(send() == alerts::Disposition::kDuplicate);
+  CHECK(kept.empty());
+  REQUIRE(set.Until([&] { return kept.size() == 2; }, 30s));
+  CHECK_FALSE(kept[0].ok());
+  CHECK_FALSE(kept[1].ok());
+  set.all.at(other).connection->Partition(false);
+  CHECK(send() == alerts::Disposition::kTrigger);  // it was not kept: as if it came first
+  REQUIRE(set.Until([&] { return kept.size() == 3; }, 30s));
+  CHECK(kept[2].ok());
+  CHECK(send() == alerts::Disposition::kDuplicate);
+  CHECK(kept.size() == 4);  // kept already: nothing to wait for
+}
+
 TEST_CASE("a person's command to the other replica is carried out by the owner, and answered") {
   Replicas set({CanaryYaml("checkout")});
   const std::string owner = Releasing(set);
