@@ -178,11 +178,16 @@ class Controller {
   void TouchPromoted();
 
   void Commit(const SlotPtr& slot, release::StepResult result, release::Observation observation);
+  struct TakenStep;
+  void Written(const SlotPtr& slot, const std::shared_ptr<TakenStep>& step);
+  void Record(const Slot& slot, const release::GuardState& before,
+              const release::Observation& observation, const release::StepResult& result) const;
   void Announce(const SlotPtr& slot, const release::GuardState& before,
                 const release::Observation& view);
   void WriteStatus(const SlotPtr& slot, const release::GuardState& state,
                    std::function<void(Status)> done);
-  void CarryOut(const SlotPtr& slot, std::vector<release::Action> actions, bool finalized);
+  void CarryOut(const SlotPtr& slot, std::vector<release::Action> actions, bool finalized,
+                std::function<void()> news);
   void Finalize(const SlotPtr& slot);
   void AddFinalizer(const SlotPtr& slot);
   void Rest(const SlotPtr& slot, Status status);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/app/executor.h"
 
+#include <utility>
+
 #include "agent/base/text.h"
 
 namespace rollguard::app {
@@ -32,8 +34,20 @@ bool SaysGone(const Error& error, const std::string& name) {
 void ActionRunner::Run(std::shared_ptr<const spec::Guard> guard,
                        std::vector<release::Action> actions, Manner manner,
                        std::function<void(RunOutcome)> done) {
-  Next(std::make_shared<Job>(
-      Job{std::move(guard), std::move(actions), std::move(manner), 0, std::move(done), {}, {}}));
+  auto job = std::make_shared<Job>(
+      Job{std::move(guard), std::move(actions), std::move(manner), 0, std::move(done), {}, {}});
+  if (job->manner.news) Tell(*job, std::exchange(job->manner.news, nullptr));
+  Next(job);
+  job->begun = true;
+  for (const auto& news : std::exchange(job->untold, {})) news();
+}
+
+void ActionRunner::Tell(Job& job, std::function<void()> news) {
+  if (job.begun) {
+    news();
+  } else {
+    job.untold.push_back(std::move(news));
+  }
 }
 
 void ActionRunner::Next(const JobPtr& job) {
@@ -138,7 +152,9 @@ void ActionRunner::Failed(const JobPtr& job, const ClusterRequest& what, const E
 }
 
 void ActionRunner::Do(const JobPtr& job, const release::RecordDecision& action) {
-  for (Listener* listener : deps_.listeners) listener->Decided(*job->guard, action.decision);
+  Tell(*job, [this, job, &action] {
+    for (Listener* listener : deps_.listeners) listener->Decided(*job->guard, action.decision);
+  });
   Next(job);
 }
 
@@ -214,7 +230,9 @@ void ActionRunner::Do(const JobPtr& job, const release::AskGate& action) {
 }
 
 void ActionRunner::Do(const JobPtr& job, const release::Notify& action) {
-  for (Listener* listener : deps_.listeners) listener->Told(*job->guard, action);
+  Tell(*job, [this, job, &action] {
+    for (Listener* listener : deps_.listeners) listener->Told(*job->guard, action);
+  });
   Next(job);
 }
 

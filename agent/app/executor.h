@@ -41,6 +41,9 @@ class ActionRunner {
     // that must work without a fresh view, are not held to it.
     bool versions = false;
     bool urgent = false;  // no write waits for those of others
+    // What is told of it before its decisions. A change does not wait for its being told: both come
+    // once the first request is on its way.
+    std::function<void()> news;
   };
   // `guard` must live until `done` ran. `done` comes once. After a conflict the object is read
   // again first, so that the next look does not depend on how fast a watch is.
@@ -56,10 +59,13 @@ class ActionRunner {
     std::function<void(RunOutcome)> done;
     std::optional<Error> failed;  // of a staged patch: the others are tried first
     std::string read_for = {};
+    std::vector<std::function<void()>> untold = {};  // until the first request is on its way
+    bool begun = false;
   };
   using JobPtr = std::shared_ptr<Job>;
 
   void Next(const JobPtr& job);
+  static void Tell(Job& job, std::function<void()> news);
   void Finish(const JobPtr& job, RunOutcome outcome);
   void Send(const JobPtr& job, ClusterRequest request, bool staged = false);
   void Pin(ClusterRequest& request) const;

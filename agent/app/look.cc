@@ -47,7 +47,24 @@ Json GuardObject(const Json& object, const std::string& resolved_spec) {
                     {"spec", std::move(spec)}});
 }
 
+// What listeners and sensors see of the observation after the write: the objects are gone by then.
+void ForgetObjects(release::Observation& observation) {
+  observation.objects.clear();
+  observation.configs = {};
+  observation.target.object = observation.candidate.object = nullptr;
+  observation.hpa.object = observation.candidate_hpa.object = nullptr;
+  for (auto& revision : observation.target.revisions) revision.object = nullptr;
+  for (auto& revision : observation.candidate.revisions) revision.object = nullptr;
+}
+
 }  // namespace
+
+// One Step and what it was given, while its state is being written.
+struct Controller::TakenStep {
+  release::GuardState before;
+  release::Observation observation;
+  release::StepResult result;
+};
 
 void Controller::Look(const SlotPtr& slot) {
   if (slot->gone || slot->busy || slot->guard == nullptr || !slot->mine) return;
@@ -88,11 +105,6 @@ void Controller::Look(const SlotPtr& slot) {
   slot->unread = false;
   slot->looked_unseen = observation.stale;
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
-  if (Decides(result)) {
-    Json object = GuardObject(ObjectOf(*slot), slot->resolved_spec);
-    for (Listener* listener : parts_.listeners)
-      listener->Stepped({*slot->guard, object, *slot->state, observation, result});
-  }
   slot->looked = observation.now;
   slot->reasons = result.reasons;
   Commit(slot, std::move(result), std::move(observation));
@@ -124,43 +136,44 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   slot->busy = true;
   // Nobody acts under an owner's name that is not its own.
   const bool told = result.actions.empty() || Signed(*slot);
-  auto carry_out = [this, slot, actions = std::move(result.actions),
-                    finalized = result.finalized](Status written) mutable {
-    if (!written) {
-      Rest(slot, std::move(written));
-      return;
-    }
-    CarryOut(slot, std::move(actions), finalized);
-  };
   if (!result.state_changed && !inbox_moves && told) {
+    Record(*slot, *slot->state, observation, result);
     Follow(*slot, observation);
-    carry_out({});
+    CarryOut(slot, std::move(result.actions), result.finalized, {});
     return;
   }
-  release::GuardState before = *slot->state;
-  // What listeners and sensors see of the observation after the write: the objects are gone by
-  // then.
-  auto view = std::make_shared<release::Observation>(std::move(observation));
-  view->objects.clear();
-  view->configs = {};
-  view->target.object = view->candidate.object = nullptr;
-  view->hpa.object = view->candidate_hpa.object = nullptr;
-  for (auto& revision : view->target.revisions) revision.object = nullptr;
-  for (auto& revision : view->candidate.revisions) revision.object = nullptr;
   slot->intended = std::make_unique<release::GuardState>(result.state);
-  WriteStatus(
-      slot, result.state,
-      [this, slot, before = std::move(before), after = result.state, view,
-       changed = result.state_changed, carry_out = std::move(carry_out)](Status written) mutable {
-        slot->intended.reset();
-        if (written) {
-          slot->state = after;
-          Know(*slot);
-          if (changed) Announce(slot, before, *view);
-          Follow(*slot, *view);
-        }
-        carry_out(std::move(written));
-      });
+  auto step = std::make_shared<TakenStep>(
+      TakenStep{*slot->state, std::move(observation), std::move(result)});
+  WriteStatus(slot, step->result.state, [this, slot, step](Status written) {
+    slot->intended.reset();
+    if (written) {
+      Written(slot, step);
+    } else {
+      Rest(slot, std::move(written));
+    }
+  });
+  // The write does not wait for its being recorded, which takes as long as the step itself.
+  Record(*slot, step->before, step->observation, step->result);
+  ForgetObjects(step->observation);
+}
+
+void Controller::Written(const SlotPtr& slot, const std::shared_ptr<TakenStep>& step) {
+  slot->state = step->result.state;
+  Know(*slot);
+  Follow(*slot, step->observation);
+  CarryOut(slot, std::move(step->result.actions), step->result.finalized, [this, slot, step] {
+    if (step->result.state_changed) Announce(slot, step->before, step->observation);
+  });
+}
+
+void Controller::Record(const Slot& slot, const release::GuardState& before,
+                        const release::Observation& observation,
+                        const release::StepResult& result) const {
+  if (!Decides(result)) return;
+  const Json object = GuardObject(ObjectOf(slot), slot.resolved_spec);
+  for (Listener* listener : parts_.listeners)
+    listener->Stepped({*slot.guard, object, before, observation, result});
 }
 
 void Controller::Announce(const SlotPtr& slot, const release::GuardState& before,
@@ -215,12 +228,13 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
                        });
 }
 
-void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions,
-                          bool finalized) {
+void Controller::CarryOut(const SlotPtr& slot, std::vector<release::Action> actions, bool finalized,
+                          std::function<void()> news) {
   ActionRunner::Manner manner{[this, slot, tenure = slot->tenure] {
                                 return !slot->gone && slot->tenure == tenure && MayWrite(*slot);
                               },
-                              parts_.ownership != nullptr && !slot->looked_unseen, slot->urgent};
+                              parts_.ownership != nullptr && !slot->looked_unseen, slot->urgent,
+                              std::move(news)};
   runner_.Run(slot->guard, std::move(actions), std::move(manner),
               [this, slot, finalized, alive = std::weak_ptr(alive_)](RunOutcome outcome) {
                 if (alive.expired()) return;

@@ -60,8 +60,8 @@ struct SteppedView {
 class Listener {
  public:
   virtual ~Listener() = default;
-  // Before anything of it was written: the decisions in `result` follow with Decided once the state
-  // is durable, or never.
+  // Before anything of it is known to be written: the decisions in `result` follow with Decided once
+  // the state is durable, or never.
   virtual void Stepped(const SteppedView& view) { (void)view; }
   virtual void Decided(const spec::Guard& guard, const release::Decision& decision) = 0;
   virtual void Changed(const spec::Guard& guard, const release::GuardState& before,
