@@ -197,7 +197,10 @@ void HealthSensor::AskQuery(const WatchPtr& watch, const BeatPtr& beat) {
   vars["candidate_pods"] = PodsValue(watch->tracks[1].pattern);
   vars["stable_pods"] = PodsValue(watch->tracks[0].pattern);
   vars["window"] = promql::VariableValue::OfDuration(beat->check.window.count());
-  auto bound = BindQuery(check.query.text, vars);
+  const Time now = ports_.clock->Now();
+  auto bound = BindQueryWithin(watch->own, beat->candidate,
+                               promql::Parse(check.query.text, {.variables = true}),
+                               check.query.text, std::move(vars), now);
   if (!bound) {
     CannotAsk(watch, beat, bound.error().message);
     return;
@@ -209,7 +212,7 @@ void HealthSensor::AskQuery(const WatchPtr& watch, const BeatPtr& beat) {
     return;
   }
   beat->waiting = 1;
-  MetricQuery query{.query = std::move(*bound), .at = ports_.clock->Now()};
+  MetricQuery query{.query = std::move(*bound), .at = now};
   query.timeout = beat->check.timeout;
   rounds_[check.source].emplace_back(
       std::move(query),

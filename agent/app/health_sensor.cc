@@ -133,6 +133,7 @@ void HealthSensor::Update(const GuardView& view, Watch& watch) const {
       watch.news_hash = news->pod_hash;
     if (std::string pods = PodPattern(view.guard, o, state.release->candidate); !pods.empty())
       watch.tracks[1].pattern = pods;
+    watch.own.Learn(view);
   }
   if (std::string pods = PodPattern(view.guard, o, stable); !pods.empty())
     watch.tracks[0].pattern = pods;

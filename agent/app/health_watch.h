@@ -9,6 +9,7 @@
 
 #include "agent/app/bindings.h"
 #include "agent/app/health_sensor.h"
+#include "agent/app/own_time.h"
 
 namespace rollguard::app {
 
@@ -58,6 +59,7 @@ struct HealthSensor::Watch {
   routing::Label candidate_label;
   promql::Bindings bindings;
   Track tracks[2];  // stable, candidate
+  OwnTime own;
   std::vector<BeatPtr> beats;
   std::map<std::string, PodMemory> pods;  // by uid
   uint64_t turn = 0;

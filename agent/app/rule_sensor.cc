@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "agent/app/bindings.h"
+#include "agent/app/own_time.h"
 #include "agent/base/text.h"
 
 namespace rollguard::app {
@@ -107,6 +108,7 @@ struct RuleSensor::Watch {
   spec::NoData no_data = spec::NoData::kHold;
   promql::Bindings vars;
   std::string candidate_pods, stable_pods;
+  OwnTime own;
   uint64_t pods_version = 1;
   bool leaving = false;  // the candidate goes: soon there is nothing to be asked about it
   std::vector<Track> tracks;
@@ -204,6 +206,7 @@ void RuleSensor::Follow(const GuardView& view) {
     known = std::move(pods);
     ++watch->pods_version;
   }
+  if (!given_pods_) watch->own.Learn(view);
   watch->leaving = view.state.phase == Phase::kRollingBack || view.state.phase == Phase::kVerifying;
 }
 
@@ -239,8 +242,8 @@ void RuleSensor::Tick() {
   if (next) Arm(*next);
 }
 
-void RuleSensor::Bind(const Watch& watch, Track& track) const {
-  if (track.bound_for == watch.pods_version) return;
+void RuleSensor::Bind(const Watch& watch, Track& track, Time at) const {
+  if (track.bound_for == watch.pods_version && watch.own.unlimited()) return;
   track.bound_for = watch.pods_version;
   track.error.clear();
   track.asks.clear();
@@ -252,7 +255,8 @@ void RuleSensor::Bind(const Watch& watch, Track& track) const {
   for (const std::string* pods : {&watch.candidate_pods, &watch.stable_pods}) {
     vars["pods"] = PodsValue(*pods);
     for (const Group::Parsed& parsed : track.group->queries[track.index]) {
-      auto bound = BindQuery(parsed.query, parsed.text, vars);
+      const bool mine = pods == &watch.candidate_pods;
+      auto bound = BindQueryWithin(watch.own, mine, parsed.query, parsed.text, vars, at);
       if (!bound) track.error = bound.error().message;
       track.asks.push_back(bound ? std::move(*bound) : std::string());
     }
@@ -279,7 +283,7 @@ void RuleSensor::AddQuestion(const std::string& source, MetricQuery query, Metri
 
 void RuleSensor::AskRule(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
   Track& track = watch->tracks[index];
-  Bind(*watch, track);
+  Bind(*watch, track, now);
   if (!track.error.empty()) {
     OnRule(watch, index, Error(ErrorCode::kInvalid, track.error), now);
     return;
@@ -316,7 +320,7 @@ void RuleSensor::OnRule(const std::shared_ptr<Watch>& watch, size_t index,
 void RuleSensor::AskCompare(const std::shared_ptr<Watch>& watch, size_t index, Time now) {
   Track& track = watch->tracks[index];
   if (watch->stable_pods.empty()) return;
-  Bind(*watch, track);
+  Bind(*watch, track, now);
   auto look = std::make_shared<Look>();
   track.in_flight = true;
   look->waiting = track.asks.size();

@@ -68,7 +68,7 @@ class RuleSensor : public Sensor {
   std::string PodsOf(const GuardView& view, bool candidate) const;
   void Arm(Time next);
   void Tick();
-  void Bind(const Watch& watch, Track& track) const;
+  void Bind(const Watch& watch, Track& track, Time at) const;
   void AskRule(const std::shared_ptr<Watch>& watch, size_t track, Time now);
   void AskCompare(const std::shared_ptr<Watch>& watch, size_t track, Time now);
   void AddQuestion(const std::string& source, MetricQuery query, MetricDone done);

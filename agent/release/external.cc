@@ -11,6 +11,8 @@ namespace {
 
 using Controller = spec::ExternalStrategy::Controller;
 
+constexpr Duration kLook = std::chrono::seconds(15);  // as signals are weighed
+
 // When its controller made it new; alerts that began since then may be its fault, however late it
 // is noticed. A revision that comes back begins when it is seen.
 Time BeganAt(const Context& c, const std::string& revision) {
@@ -111,6 +113,29 @@ void PassOn(Context& c) {
   PromoteRollout(c, c.rel().full, "a person promotes");
 }
 
+// All is well only once the signals have had a look at what the step has brought: of pods that have
+// just come up none of them knows anything yet.
+bool AllIsWell(Context& c) {
+  for (const Signal& signal : c.obs.signals) {
+    const bool counts = signal.action != spec::TriggerAction::kObserve && !signal.pre_existing;
+    if (counts && signal.state == Signal::State::kPending) {
+      c.Wait(StrCat(signal.name, " is pending"));
+      return false;
+    }
+  }
+  const RunView* run = c.obs.FindRun(c.rel().background_run);
+  if (c.plan.background != nullptr && (run == nullptr || run->phase == RunView::Phase::kPending)) {
+    c.Wait("the background analysis has measured nothing yet");
+    return false;
+  }
+  const Json& pause = c.obs.target.object->At("status", "pauseConditions").At(size_t{0});
+  const auto since = ParseRfc3339(pause.At("startTime").Str());
+  if (!since || c.obs.now >= *since + kLook) return true;
+  c.Wake(*since + kLook);
+  c.Wait("its pause is watched before it is told to go on");
+  return false;
+}
+
 // What people and signals asked for, and the word to go on.
 void Steer(Context& c, const ExternalView& view) {
   const bool held = c.state().phase == Phase::kHeld;
@@ -131,7 +156,7 @@ void Steer(Context& c, const ExternalView& view) {
   // Its pause is over once the conditions are gone, though its phase says so only later.
   const bool waits = view.phase == "Paused" && !view.paused &&
                      c.obs.target.object->At("status", "pauseConditions").size() > 0;
-  if (Settings(c).promote && waits && holds.empty() && !held) {
+  if (Settings(c).promote && waits && holds.empty() && !held && AllIsWell(c)) {
     PromoteRollout(c, false, "all is well: go on");
   }
 }

@@ -28,6 +28,7 @@ struct RevisionView {
   const Json* object = nullptr;
   // Only of kinds whose pods' names do not tell; both bounded.
   std::vector<std::string> pods;                            // names
+  std::vector<std::string> made;                            // when each of them was
   std::vector<std::pair<std::string, std::string>> broken;  // name and uid, of those not ready
 };
 

@@ -27,6 +27,7 @@ void Fields(Archive& a, View& v) {
   a("available", v.available);
   a("object", v.object);
   a("pods", v.pods);
+  a("made", v.made);
   a("broken", v.broken);
 }
 

@@ -120,7 +120,10 @@ bool HasEnded(const Json& pod) {
 void AddRevisionPod(const Json& pod, RevisionView& revision) {
   const Json& metadata = pod.At("metadata");
   const std::string name = metadata.At("name").Str();
-  if (revision.pods.size() < kMaxPodNames) revision.pods.push_back(name);
+  if (revision.pods.size() < kMaxPodNames) {
+    revision.pods.push_back(name);
+    revision.made.push_back(metadata.At("creationTimestamp").Str());
+  }
   if (metadata.At("deletionTimestamp").is_string()) return;
   ++revision.replicas;
   if (IsTrue(pod, "Ready")) {

@@ -9,8 +9,8 @@ namespace {
 TEST_CASE("pods of a revision by the kind of workload") {
   const Json canary =
       *ParseJson(R"({"spec":{"targetRef":{"name":"web"}},"status":{"lastPromotedSpec":"r1"}})");
-  release::RevisionView one{"r1", "h1", 1, 1, 1, 1, nullptr, {"web-0", "web-2"}, {}};
-  release::RevisionView two{"r2", "h2", 2, 1, 1, 1, nullptr, {"web-1"}, {}};
+  release::RevisionView one{"r1", "h1", 1, 1, 1, 1, nullptr, {"web-0", "web-2"}, {}, {}};
+  release::RevisionView two{"r2", "h2", 2, 1, 1, 1, nullptr, {"web-1"}, {}, {}};
   struct Row {
     const char* kind;
     const char* revision;

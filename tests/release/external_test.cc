@@ -6,6 +6,7 @@ namespace rollguard::testing {
 namespace {
 
 using release::Signal;
+using RunPhase = release::RunView::Phase;
 
 TEST_CASE("argo: a good release is watched, and promoted past its pauses when that is wanted") {
   Theirs theirs(ExternalGuard("argo", ", promote: true"));
@@ -25,6 +26,43 @@ TEST_CASE("argo: a good release is watched, and promoted past its pauses when th
   CHECK(theirs.state.last->outcome == "promoted");
   CHECK(theirs.state.stable == "v2");
   theirs.CheckSound();
+}
+
+// Of pods that have just come up nobody knows anything yet.
+TEST_CASE("argo: the word to go on waits for a look at the pause, and for what is pending") {
+  Theirs theirs(ExternalGuard("argo", ", promote: true"));
+  theirs.Says("v2", "v1", "Progressing");
+  theirs.Run(2s);
+  theirs.Patch(StrCat(R"({"status":{"phase":"Paused","pauseConditions":[{"reason":)",
+                      R"("CanaryPauseStep","startTime":")",
+                      FormatRfc3339(theirs.world.scheduler().Now()), R"("}]}})"),
+               "status");
+  theirs.Run(13s);
+  CHECK(theirs.Status().Find("pauseConditions") != nullptr);
+  theirs.signals = {Make("Errors", spec::TriggerAction::kRollback, spec::RuleSeverity::kCritical)};
+  theirs.signals[0].state = Signal::State::kPending;
+  theirs.Run(5s);
+  CHECK(theirs.Status().Find("pauseConditions") != nullptr);
+  theirs.signals[0].state = Signal::State::kOk;
+  theirs.Run(2s);
+  CHECK(theirs.Status().Find("pauseConditions") == nullptr);
+  theirs.CheckSound();
+}
+
+TEST_CASE("argo: the word to go on waits for the first measurement of the analysis") {
+  for (const bool measured : {false, true}) {
+    Theirs theirs(
+        ExternalGuard("argo", ", promote: true, analysis: {templates: [{templateName: well}]}"));
+    const auto phase = measured ? RunPhase::kRunning : RunPhase::kPending;
+    theirs.run_answers["background"] = phase;
+    theirs.Says("v2", "v1", "Progressing");
+    theirs.Run(2s);
+    theirs.Patch(
+        R"({"status":{"phase":"Paused","pauseConditions":[{"reason":"CanaryPauseStep"}]}})",
+        "status");
+    theirs.Run(5s);
+    CHECK((theirs.Status().Find("pauseConditions") == nullptr) == measured);
+  }
 }
 
 TEST_CASE("argo: a bad release is aborted, undone or paused") {

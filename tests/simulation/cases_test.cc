@@ -370,6 +370,28 @@ TEST_CASE("case: the version before is set where it is already") {
   CHECK(Play(DrawPlan(301048)).stable == ImageOf("v2"));
 }
 
+// A pod of a StatefulSet is called as its predecessor was: the rule looked back at what the version
+// before had failed under the same names, and rejected the good one for it.
+TEST_CASE("case: a StatefulSet's failing version is replaced by a good one") {
+  CHECK(Play(DrawPlan(302629)).stable == ImageOf("v3"));
+  for (int64_t at : {50, 55, 60, 125}) {
+    INFO("at " << at);
+    Plan plan = Story("rolling StatefulSet",
+                      {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                       {.at = seconds(at), .kind = Kind::kRelease, .version = "v3"}});
+    plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "1m");
+    plan.delete_at_end = false;
+    plan.versions["v2"] = Quality::kFailing;
+    plan.versions["v3"] = Quality::kGood;
+    CHECK(Play(plan).stable == ImageOf("v3"));
+    plan.events.pop_back();
+    CHECK(Play(plan).outcome == "rolledBack");
+    std::swap(plan.versions["v2"], plan.versions["v3"]);
+    plan.events.push_back({.at = seconds(at), .kind = Kind::kRelease, .version = "v3"});
+    CHECK(Play(plan).stable != ImageOf("v3"));
+  }
+}
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =
