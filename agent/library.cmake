@@ -57,6 +57,11 @@ function(rollguard_test name)
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "ROLLGUARD_BIN=${PROJECT_BINARY_DIR}/rollguard")
+  if(ROLLGUARD_SANITIZE MATCHES "thread")
+    # A race in a program that the test starts must end it there and then.
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+      "TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+  endif()
   if(ARG_LABEL)
     set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
   endif()

@@ -87,7 +87,6 @@ struct SimServer::Impl {
   std::condition_variable stopping;
   std::atomic<bool> stopped{false};
   httplib::Server server;
-  std::thread ticker;
 };
 
 void SimServer::Impl::Tick() {
@@ -189,15 +188,15 @@ Expected<int> SimServer::Bind() {
 }
 
 void SimServer::Serve() {
-  impl_->ticker = std::thread([this] { impl_->Tick(); });
-  impl_->server.listen_after_bind();
+  std::thread ticker([this] { impl_->Tick(); });
+  if (!impl_->stopped) impl_->server.listen_after_bind();
+  ticker.join();
 }
 
 void SimServer::Stop() {
   if (impl_->stopped.exchange(true)) return;
   impl_->stopping.notify_all();
   impl_->server.stop();
-  if (impl_->ticker.joinable()) impl_->ticker.join();
 }
 
 }  // namespace rollguard::cli

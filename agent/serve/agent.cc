@@ -157,6 +157,7 @@ void Agent::Parts::CheckLibrary() {
   if (decides_ || !whole || !*whole) return;
   decides_ = true;
   auto earlier = app::ReadBackFrom(*ground_.history, ground_.clock.Now());
+  if (stopped_) return;  // which ends reading, too: nothing is decided without what it would tell
   if (!earlier)
     ground_.log.Warn("what an earlier process knew cannot be read",
                      {{"error", earlier.error().message}});
