@@ -373,12 +373,11 @@ bool Informer::Get(std::string_view ns, std::string_view name, Json* object) con
 }
 
 bool Informer::Has(std::string_view ns, std::string_view name) const {
-  return impl_->cache().VersionOf(ns, name) != nullptr;
+  return impl_->cache().Has(ns, name);
 }
 
 std::string_view Informer::ResourceVersion(std::string_view ns, std::string_view name) const {
-  const std::string* version = impl_->cache().VersionOf(ns, name);
-  return version != nullptr ? std::string_view(*version) : std::string_view();
+  return impl_->cache().VersionOf(ns, name);
 }
 
 void Informer::ForEach(std::string_view ns, const std::function<void(const Json&)>& visit) const {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The objects of one kind in little memory: packed, in order of namespace and name, each with the
-// number of the last list that saw it.
+// number of the last list that saw it, and all of it in one piece.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,9 @@ class ObjectCache {
   bool Remove(std::string_view ns, std::string_view name, Json* last);
 
   bool Get(std::string_view ns, std::string_view name, Json* object) const;
-  // Null when there is none.
-  const std::string* VersionOf(std::string_view ns, std::string_view name) const;
+  // Empty when there is none.
+  std::string_view VersionOf(std::string_view ns, std::string_view name) const;
+  bool Has(std::string_view ns, std::string_view name) const;
   // Empty `ns`: all namespaces.
   void ForEach(std::string_view ns, const std::function<void(const Json&)>& visit) const;
   std::vector<Key> Keys() const;
@@ -45,22 +47,41 @@ class ObjectCache {
     std::string_view ns;
     std::string_view name;
   };
+  // One object: its texts one behind the other, and where each ends.
+  class Entry {
+   public:
+    Entry(const KeyView& key, std::string_view version, std::string_view packed);
+    KeyView key() const { return {Part(0), Part(1)}; }
+    std::string_view version() const { return Part(2); }
+    std::string_view packed() const { return Part(3); }
+    uint64_t list() const { return head().list; }
+    // Not part of the order.
+    void SetList(uint64_t list) const { head().list = list; }
+
+   private:
+    struct Head {
+      uint64_t list = 0;
+      uint32_t end[4] = {};
+    };
+    Head& head() const { return *reinterpret_cast<Head*>(block_.get()); }
+    std::string_view Part(size_t number) const;
+
+    std::unique_ptr<char[]> block_;
+  };
   // Looked up without building strings.
   struct Less {
     using is_transparent = void;
+    static KeyView KeyOf(const Entry& entry) { return entry.key(); }
+    static KeyView KeyOf(const KeyView& key) { return key; }
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
-      const int order = std::string_view(a.ns).compare(b.ns);
-      return order < 0 || (order == 0 && std::string_view(a.name) < std::string_view(b.name));
+      const KeyView x = KeyOf(a), y = KeyOf(b);
+      const int order = x.ns.compare(y.ns);
+      return order < 0 || (order == 0 && x.name < y.name);
     }
   };
-  struct Entry {
-    std::string resource_version;
-    std::string packed;
-    uint64_t list = 0;
-  };
 
-  std::map<Key, Entry, Less> entries_;
+  std::set<Entry, Less> entries_;
   Packer packer_;
   size_t bytes_ = 0;
 };
