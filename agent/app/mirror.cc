@@ -116,23 +116,16 @@ std::string Mirror::Trouble(const ResourceType& type) const {
 }
 
 void Mirror::OnUpsert(Kind& kind, const ResourceType& type, const Json& object) {
-  std::string owner = OwnerOf(object);
-  if (!owner.empty()) {
-    std::string owner_key = KeyOf(object.At("metadata", "namespace").Str(), owner);
-    kind.owned[owner_key].insert(object.At("metadata", "name").Str());
-    kind.owner_of[KeyOf(object)] = std::move(owner_key);
-  }
+  const Json& metadata = object.At("metadata");
+  if (const std::string owner = OwnerOf(object); !owner.empty())
+    kind.owned.Put(metadata.At("namespace").Str(), owner, metadata.At("name").Str());
   changed_(type, object, false);
 }
 
 void Mirror::OnDeleted(Kind& kind, const ResourceType& type, const Json& object) {
-  auto owner = kind.owner_of.find(KeyOf(object));
-  if (owner != kind.owner_of.end()) {
-    auto owned = kind.owned.find(owner->second);
-    owned->second.erase(object.At("metadata", "name").Str());
-    if (owned->second.empty()) kind.owned.erase(owned);
-    kind.owner_of.erase(owner);
-  }
+  const Json& metadata = object.At("metadata");
+  if (const std::string owner = OwnerOf(object); !owner.empty())
+    kind.owned.Remove(metadata.At("namespace").Str(), owner, metadata.At("name").Str());
   changed_(type, object, true);
 }
 
@@ -169,34 +162,27 @@ std::string Mirror::Version(const ResourceType& type, const std::string& ns,
   return ours->object.At("metadata", "resourceVersion").Str();
 }
 
-std::vector<const Json*> Mirror::OwnedBy(const ResourceType& type, const std::string& ns,
-                                         const std::string& owner, Arena& arena) const {
+std::vector<const Json*> Mirror::All(const ResourceType& type, const std::string& ns,
+                                     const std::vector<std::string>& names, Arena& arena) const {
   std::vector<const Json*> objects;
-  auto found = kinds_.find(type);
-  if (found == kinds_.end()) return objects;
-  auto owned = found->second.owned.find(KeyOf(ns, owner));
-  if (owned == found->second.owned.end()) return objects;
-  for (const std::string& name : owned->second) {
+  for (const std::string& name : names) {
     if (const Json* object = Get(type, ns, name, arena)) objects.push_back(object);
   }
   return objects;
 }
 
+std::vector<const Json*> Mirror::OwnedBy(const ResourceType& type, const std::string& ns,
+                                         const std::string& owner, Arena& arena) const {
+  auto found = kinds_.find(type);
+  if (found == kinds_.end()) return {};
+  return All(type, ns, found->second.owned.OwnedBy(ns, owner), arena);
+}
+
 std::vector<const Json*> Mirror::OwnedBelow(const ResourceType& type, const std::string& ns,
                                             const std::string& name, Arena& arena) const {
-  std::vector<const Json*> objects;
   auto found = kinds_.find(type);
-  if (found == kinds_.end()) return objects;
-  const std::string prefix = StrCat(KeyOf(ns, name), "-");
-  const auto& owned = found->second.owned;
-  for (auto at = owned.lower_bound(prefix); at != owned.end(); ++at) {
-    if (!at->first.starts_with(prefix)) break;
-    if (at->first.find('-', prefix.size()) != std::string::npos) continue;  // of another workload
-    for (const std::string& one : at->second) {
-      if (const Json* object = Get(type, ns, one, arena)) objects.push_back(object);
-    }
-  }
-  return objects;
+  if (found == kinds_.end()) return {};
+  return All(type, ns, found->second.owned.OwnedBelow(ns, name), arena);
 }
 
 void Mirror::ForEach(const ResourceType& type, const std::string& ns,

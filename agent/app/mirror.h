@@ -10,10 +10,10 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "agent/app/owner_index.h"
 #include "agent/kube/informer.h"
 #include "agent/ports/cluster.h"
 #include "agent/routing/routing.h"
@@ -72,8 +72,7 @@ class Mirror {
  private:
   struct Kind {
     std::unique_ptr<kube::Informer> informer;
-    std::map<std::string, std::set<std::string>> owned;  // "ns/owner" -> names
-    std::map<std::string, std::string> owner_of;         // "ns/name" -> "ns/owner"
+    OwnerIndex owned;
     std::string trouble;
     bool synced = false;
   };
@@ -83,6 +82,8 @@ class Mirror {
     Json object;  // null: deleted
   };
 
+  std::vector<const Json*> All(const ResourceType& type, const std::string& ns,
+                               const std::vector<std::string>& names, Arena& arena) const;
   void OnUpsert(Kind& kind, const ResourceType& type, const Json& object);
   void OnDeleted(Kind& kind, const ResourceType& type, const Json& object);
   const Ours* FindOurs(const ResourceType& type, const std::string& key,
