@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A metric's series live in a map ordered by their labels as the page prints them
-// (`namespace="shop",guard="cart"`): a scrape copies keys as they are, and all series of one guard
-// lie side by side, so that they can be taken away without a search.
+// (`namespace="shop",guard="cart"`, and the rest): a scrape copies keys as they are, and all series
+// of one guard lie side by side, so that they can be taken away without a search. A key is two
+// pointers to texts that all series share.
 //
 // A scrape takes a metric's lock anew every few hundred series and goes on after the last key it
 // printed; series that come or go meanwhile are seen or not, never half.
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "agent/base/text.h"
+#include "agent/telemetry/label_texts.h"
 
 namespace rollguard::telemetry {
 namespace {
@@ -39,10 +41,21 @@ void AppendLabelValue(std::string& out, std::string_view value) {
   }
 }
 
-void AppendLabels(std::string& out, const MetricInfo& info, Metrics::Labels values) {
-  size_t at = 0;
+// The labels of a series: who it speaks of (a guard, or nobody), and the rest.
+struct LabelsView {
+  std::string_view whose;
+  std::string_view rest;
+};
+
+constexpr size_t kLabelsOfGuard = 2;
+
+// Prints them into `out`, which the views then point into.
+LabelsView PrintLabels(std::string& out, const MetricInfo& info, Metrics::Labels values) {
+  const size_t of_guard = info.PerGuard() ? kLabelsOfGuard : 0;
+  size_t at = 0, whose = 0, rest = 0;
   for (std::string_view value : values) {
     if (at != 0) out += ',';
+    if (at == of_guard) rest = out.size();
     out += info.labels[at++];
     out += "=\"";
     if (value.size() <= kMaxLabelBytes) {
@@ -51,28 +64,31 @@ void AppendLabels(std::string& out, const MetricInfo& info, Metrics::Labels valu
       AppendLabelValue(out, Abbreviate(value, kMaxLabelBytes));
     }
     out += '"';
+    if (at <= of_guard) whose = rest = out.size();
   }
+  return {std::string_view(out).substr(0, whose), std::string_view(out).substr(rest)};
 }
 
 void AppendSample(std::string& out, std::string_view name, std::string_view suffix,
-                  std::string_view labels, std::string_view extra, double value) {
+                  const LabelsView& labels, std::string_view extra, double value) {
   out += name;
   out += suffix;
-  if (!labels.empty() || !extra.empty()) {
-    out += '{';
-    out += labels;
-    if (!labels.empty() && !extra.empty()) out += ',';
-    out += extra;
-    out += '}';
+  char before = '{';
+  for (std::string_view part : {labels.whose, labels.rest, extra}) {
+    if (part.empty()) continue;
+    out += before;
+    out += part;
+    before = ',';
   }
+  if (before == ',') out += '}';
   out += ' ';
   out += FormatNumber(value);
   out += '\n';
 }
 
-using Series = std::variant<Counter, Gauge, Histogram>;
+using Series = std::variant<Counter, Gauge, std::unique_ptr<Histogram>>;
 
-void AppendHistogram(std::string& out, const MetricInfo& info, std::string_view labels,
+void AppendHistogram(std::string& out, const MetricInfo& info, const LabelsView& labels,
                      const Histogram& histogram) {
   uint64_t total = 0;
   for (size_t i = 0; i <= info.buckets.size(); ++i) {
@@ -85,14 +101,14 @@ void AppendHistogram(std::string& out, const MetricInfo& info, std::string_view 
   AppendSample(out, info.name, "_count", labels, "", static_cast<double>(total));
 }
 
-void AppendSeries(std::string& out, const MetricInfo& info, std::string_view labels,
+void AppendSeries(std::string& out, const MetricInfo& info, const LabelsView& labels,
                   const Series& series) {
   if (const auto* counter = std::get_if<Counter>(&series)) {
     AppendSample(out, info.name, "", labels, "", counter->value());
   } else if (const auto* gauge = std::get_if<Gauge>(&series)) {
     AppendSample(out, info.name, "", labels, "", gauge->value());
   } else {
-    AppendHistogram(out, info, labels, std::get<Histogram>(series));
+    AppendHistogram(out, info, labels, *std::get<std::unique_ptr<Histogram>>(series));
   }
 }
 
@@ -121,54 +137,54 @@ uint64_t Histogram::count() const {
 
 class Metrics::Family {
  public:
-  explicit Family(const MetricInfo& info) : info_(info) {
-    if (info.kind == Kind::kGauge) spare_.emplace<Gauge>();
-    if (info.kind == Kind::kHistogram) spare_.emplace<Histogram>(info.buckets);
-  }
+  Family(const MetricInfo& info, LabelTexts& texts) : info_(info), texts_(texts) { Begin(spare_); }
   const MetricInfo& info() const { return info_; }
 
   Series& Find(Labels values, size_t max_series, std::atomic<uint64_t>& dropped) {
-    thread_local std::string key;
-    key.clear();
-    AppendLabels(key, info_, values);
+    thread_local std::string printed;
+    printed.clear();
+    const LabelsView labels = PrintLabels(printed, info_, values);
     std::lock_guard lock(mutex_);
-    auto at = series_.lower_bound(key);
-    if (at != series_.end() && at->first == key) return at->second;
+    auto at = series_.lower_bound(labels);
+    if (at != series_.end() && !Before()(labels, at->first)) return at->second;
     if (series_.size() >= max_series) {
       dropped.fetch_add(1, std::memory_order_relaxed);
       return spare_;
     }
-    switch (info_.kind) {
-      case Kind::kCounter: return Insert(at, key, std::in_place_type<Counter>);
-      case Kind::kGauge: return Insert(at, key, std::in_place_type<Gauge>);
-      case Kind::kHistogram: break;
-    }
-    return Insert(at, key, std::in_place_type<Histogram>, info_.buckets);
+    const Key key{texts_.Take(labels.whose), texts_.Take(labels.rest)};
+    Series& series = series_.try_emplace(at, key)->second;
+    Begin(series);
+    return series;
   }
 
   void Remove(Labels first) {
-    std::string prefix;
-    AppendLabels(prefix, info_, first);
+    std::string printed;
+    const LabelsView prefix = PrintLabels(printed, info_, first);
     std::lock_guard lock(mutex_);
-    auto from = series_.lower_bound(prefix);
-    auto to = from;
-    while (to != series_.end() && Covers(prefix, to->first)) ++to;
-    series_.erase(from, to);
+    auto at = series_.lower_bound(prefix);
+    while (at != series_.end() && Covers(prefix, at->first)) {
+      const Key key = at->first;
+      at = series_.erase(at);
+      texts_.Drop(key.whose);
+      texts_.Drop(key.rest);
+    }
   }
 
   void Expose(std::string& out) const {
-    std::string last;
+    std::string last_whose, last_rest;
     for (bool begun = false;; begun = true) {
       std::lock_guard lock(mutex_);
-      auto at = begun ? series_.upper_bound(last) : series_.begin();
+      auto at = begun ? series_.upper_bound(LabelsView{last_whose, last_rest}) : series_.begin();
       if (at == series_.end()) return;
       if (!begun) {
         out += StrCat("# HELP ", info_.name, " ", info_.help, "\n# TYPE ", info_.name, " ",
                       ToString(info_.kind), "\n");
       }
       for (size_t n = 0; n < kSeriesPerLock && at != series_.end(); ++n, ++at) {
-        AppendSeries(out, info_, at->first, at->second);
-        if (n + 1 == kSeriesPerLock) last = at->first;
+        AppendSeries(out, info_, ViewOf(at->first), at->second);
+        if (n + 1 < kSeriesPerLock) continue;
+        last_whose = *at->first.whose;
+        last_rest = *at->first.rest;
       }
       if (at == series_.end()) return;
     }
@@ -180,25 +196,45 @@ class Metrics::Family {
   }
 
  private:
-  using Map = std::map<std::string, Series, std::less<>>;
+  struct Key {
+    const std::string* whose;  // of texts_
+    const std::string* rest;
+  };
+  static LabelsView ViewOf(const Key& key) { return {*key.whose, *key.rest}; }
+  static const LabelsView& ViewOf(const LabelsView& labels) { return labels; }
+  // As the page prints them: no guard's labels are the beginning of another's.
+  struct Before {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      const LabelsView x = ViewOf(a), y = ViewOf(b);
+      const int order = x.whose.compare(y.whose);
+      return order < 0 || (order == 0 && x.rest < y.rest);
+    }
+  };
 
-  template <class... Args>
-  Series& Insert(Map::iterator hint, const std::string& key, Args&&... args) {
-    return series_.try_emplace(hint, key, std::forward<Args>(args)...)->second;
+  void Begin(Series& series) const {
+    if (info_.kind == Kind::kGauge) series.emplace<Gauge>();
+    if (info_.kind == Kind::kHistogram) series = std::make_unique<Histogram>(info_.buckets);
   }
-  static bool Covers(std::string_view prefix, std::string_view key) {
+  static bool Covers(std::string_view prefix, std::string_view text) {
     if (prefix.empty()) return true;
-    return key.starts_with(prefix) && (key.size() == prefix.size() || key[prefix.size()] == ',');
+    return text.starts_with(prefix) && (text.size() == prefix.size() || text[prefix.size()] == ',');
+  }
+  static bool Covers(const LabelsView& prefix, const Key& key) {
+    return Covers(prefix.whose, *key.whose) && Covers(prefix.rest, *key.rest);
   }
 
   const MetricInfo& info_;
+  LabelTexts& texts_;
   mutable std::mutex mutex_;
-  Map series_;
+  std::map<Key, Series, Before> series_;
   Series spare_;  // counts what is not kept
 };
 
 struct Metrics::Impl {
   size_t max_series = 0;
+  LabelTexts texts;
   std::vector<std::unique_ptr<Family>> families;  // in the catalog's order
   std::vector<std::function<void()>> reads;
   mutable std::atomic<uint64_t> dropped{0};
@@ -207,7 +243,7 @@ struct Metrics::Impl {
 Metrics::Metrics(size_t max_series) : impl_(std::make_unique<Impl>()) {
   impl_->max_series = max_series;
   for (const MetricInfo& info : Catalog())
-    impl_->families.push_back(std::make_unique<Family>(info));
+    impl_->families.push_back(std::make_unique<Family>(info, impl_->texts));
 }
 
 Metrics::~Metrics() = default;
@@ -230,8 +266,9 @@ Gauge& Metrics::GaugeOf(Metric metric, Labels values) {
 }
 
 Histogram& Metrics::HistogramOf(Metric metric, Labels values) {
-  return std::get<Histogram>(FamilyOf(metric, Kind::kHistogram, values.size())
-                                 .Find(values, impl_->max_series, impl_->dropped));
+  Family& family = FamilyOf(metric, Kind::kHistogram, values.size());
+  return *std::get<std::unique_ptr<Histogram>>(
+      family.Find(values, impl_->max_series, impl_->dropped));
 }
 
 void Metrics::Remove(Metric metric, Labels first) {
