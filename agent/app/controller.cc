@@ -183,7 +183,8 @@ void Controller::OnGuardGone(const std::string& id) {
   index_.Put(id, {});
   for (Sensor* sensor : parts_.sensors) sensor->Forget(id);
   for (Listener* listener : parts_.listeners) listener->Removed(id);
-  for (auto& [command, answer] : slot->answered) answer({command, false, "the guard was deleted"});
+  for (const auto& [command, answer] : slot->Wanted().answered)
+    answer({command, false, "the guard was deleted"});
 }
 
 void Controller::Parse(Slot& slot, const Json& object) {
@@ -292,8 +293,9 @@ void Controller::Tell(const std::string& guard, release::Command command, Answer
     AskOwner(found->second, command, std::move(answered));
     return;
   }
-  found->second->answered[command.id] = std::move(answered);
-  found->second->commands.push_back(std::move(command));
+  Slot::Errands& errands = found->second->Want();
+  errands.answered[command.id] = std::move(answered);
+  errands.commands.push_back(std::move(command));
   found->second->urgent = true;
   Schedule(found->second, kSoon);
 }

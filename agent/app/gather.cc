@@ -115,7 +115,7 @@ release::Observation Controller::Gather(Slot& slot, Arena& arena) {
       release::Observe(*slot.guard, *slot.state, world, ports_.clock->Now(), revisions_);
   observation.configs.read_for = slot.configs_read_for;
   observation.deleting = slot.deleting;
-  observation.commands = slot.commands;
+  observation.commands = slot.Wanted().commands;
   AddStart(slot, observation);
   AddPast(slot, observation);
   for (Sensor* sensor : parts_.sensors) sensor->Contribute(*slot.guard, *slot.state, observation);

@@ -196,7 +196,9 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
     if (Json inbox = InboxAfter(*slot, state); inbox.size() > 0)
       status.Set("inbox", std::move(inbox));
   }
-  for (auto& [key, kept] : slot->keep) kept.sent = true;
+  if (slot->errands) {
+    for (auto& [key, kept] : slot->errands->keep) kept.sent = true;
+  }
   Json written = StatusOf(*slot);
   Json patch = release::StatusPatch(written, status);
   if (!written.is_object()) written = Json::Obj();
@@ -354,8 +356,9 @@ void Controller::Finalize(const SlotPtr& slot) {
 
 void Controller::AnswerCommands(Slot& slot, const std::vector<release::CommandAnswer>& answers) {
   for (const release::CommandAnswer& answer : answers) {
-    std::erase_if(slot.commands, [&](const release::Command& c) { return c.id == answer.id; });
-    auto waiting = slot.answered.extract(answer.id);
+    Slot::Errands& errands = slot.Want();
+    std::erase_if(errands.commands, [&](const release::Command& c) { return c.id == answer.id; });
+    auto waiting = errands.answered.extract(answer.id);
     if (!waiting.empty()) waiting.mapped()(answer);
   }
 }

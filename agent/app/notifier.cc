@@ -81,9 +81,12 @@ NotifyListener::~NotifyListener() {
 }
 
 void NotifyListener::Decided(const spec::Guard& guard, const release::Decision& decision) {
-  auto& decisions = stories_[guard.Id()].decisions;
-  decisions.push_back(decision);
-  if (decisions.size() > kDecisions) decisions.erase(decisions.begin());
+  std::vector<std::string> signals;
+  for (const release::Signal& signal : decision.signals) signals.push_back(signal.name);
+  auto& decided = stories_[guard.Id()].decided;
+  if (decided.size() == kDecisions) decided.erase(decided.begin());
+  decided.push_back({decision.id, decision.release, decision.revision, decision.phase,
+                     decision.weight, decision.actor, decision.reason, std::move(signals)});
 }
 
 Notice NotifyListener::Begin(const spec::Guard& guard) const {
@@ -123,16 +126,16 @@ void NotifyListener::Told(const spec::Guard& guard, const release::Notify& told)
   notice.severity = told.severity;
   notice.text = told.text;
   notice.decision = told.decision;
-  auto decision = std::find_if(story.decisions.rbegin(), story.decisions.rend(),
-                               [&](const auto& d) { return d.id == told.decision; });
-  if (decision != story.decisions.rend()) {
-    notice.release = decision->release;
-    notice.revision = decision->revision;
-    notice.phase = decision->phase;
-    notice.weight = decision->weight;
-    notice.actor = decision->actor;
-    notice.reason = decision->reason;
-    for (const release::Signal& signal : decision->signals) notice.signals.push_back(signal.name);
+  auto basis = std::find_if(story.decided.rbegin(), story.decided.rend(),
+                            [&](const Basis& b) { return b.decision == told.decision; });
+  if (basis != story.decided.rend()) {
+    notice.release = basis->release;
+    notice.revision = basis->revision;
+    notice.phase = basis->phase;
+    notice.weight = basis->weight;
+    notice.actor = basis->actor;
+    notice.reason = basis->reason;
+    notice.signals = basis->signals;
   }
   // The action may be carried out twice; the decision behind it is the same then.
   notice.id =

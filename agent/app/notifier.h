@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/app/sensor.h"
+#include "agent/base/boxed.h"
 #include "agent/notify/dispatcher.h"
 #include "agent/ports/cluster.h"
 #include "agent/ports/notifier.h"
@@ -33,10 +34,21 @@ class NotifyListener : public Listener {
   void Removed(const std::string& guard) override;
 
  private:
+  // What a notice says of the decision behind it.
+  struct Basis {
+    std::string decision;  // id
+    std::string release;
+    std::string revision;
+    std::string phase;
+    int64_t weight = 0;
+    std::string actor;
+    std::string reason;
+    std::vector<std::string> signals;
+  };
   struct Story {
-    std::vector<release::Decision> decisions;  // the last few, newest last
-    std::string told_release;                  // whose end was told last
-    std::optional<Notice> ending;              // told when the engine does not
+    std::vector<Basis> decided;  // the last few, newest last
+    std::string told_release;    // whose end was told last
+    Boxed<Notice> ending;        // told when the engine does not
     TimerId timer = 0;
   };
   Notice Begin(const spec::Guard& guard) const;

@@ -29,14 +29,15 @@ void Controller::Keep(const std::string& guard, const alerts::Alert& alert,
   entry.alert = alert;
   entry.at = ports_.clock->Now();
   const Json& inbox = slot->inbox;
-  const bool full = inbox.Find(key) == nullptr && inbox.size() + slot->keep.size() >= kInboxAlerts;
+  const bool full =
+      inbox.Find(key) == nullptr && inbox.size() + slot->Wanted().keep.size() >= kInboxAlerts;
   const bool at_rest = slot->mine && slot->state && !slot->state->release;
   if (full || at_rest) {
     done({});
   } else if (slot->mine) {
     // With the write of the look that it causes: one of its own would get in that one's way.
-    slot->inbox_seen.insert(StrCat(key, FormatRfc3339(entry.at)));
-    auto& kept = slot->keep[key];
+    slot->Want().inbox_seen.insert(StrCat(key, FormatRfc3339(entry.at)));
+    auto& kept = slot->Want().keep[key];
     kept.json = ToJson(entry);
     kept.sent = false;
     kept.done.push_back(std::move(done));
@@ -67,24 +68,25 @@ void Controller::Hand(const Slot& slot, const std::string& key, Json entry,
 // A person's command for another replica's guard; the answer comes back through the inbox.
 void Controller::AskOwner(const SlotPtr& slot, const release::Command& command, Answered answered) {
   const std::string key = InboxKey(command);
-  if (slot->asked.size() >= kMaxAsked) slot->asked.erase(slot->asked.begin());
-  slot->asked[key] = std::move(answered);
+  auto& asked = slot->Want().asked;
+  if (asked.size() >= kMaxAsked) asked.erase(asked.begin());
+  asked[key] = std::move(answered);
   InboxEntry entry;
   entry.command = command;
   entry.at = ports_.clock->Now();
   Hand(*slot, key, ToJson(entry),
        [slot, key, id = command.id, alive = std::weak_ptr(alive_)](const Status& kept) {
          if (alive.expired() || kept) return;
-         auto waiting = slot->asked.extract(key);
+         auto waiting = slot->Want().asked.extract(key);
          if (!waiting.empty()) waiting.mapped()({id, false, kept.error().message});
        });
 }
 
 void Controller::HearAnswers(Slot& slot) {
-  if (slot.asked.empty()) return;
+  if (slot.Wanted().asked.empty()) return;
   for (auto& [key, entry] : ReadInbox(slot.inbox)) {
     if (!entry.answer) continue;
-    auto waiting = slot.asked.extract(key);
+    auto waiting = slot.Want().asked.extract(key);
     if (!waiting.empty()) waiting.mapped()(*entry.answer);
   }
 }
@@ -93,14 +95,15 @@ void Controller::HearAnswers(Slot& slot) {
 void Controller::TakeInbox(const SlotPtr& slot) {
   if (parts_.ownership == nullptr || IsEmpty(slot->inbox)) return;
   for (auto& [key, entry] : ReadInbox(slot->inbox)) {
-    if (entry.answer || !slot->inbox_seen.insert(StrCat(key, FormatRfc3339(entry.at))).second)
-      continue;
+    auto& seen = slot->Want().inbox_seen;
+    if (entry.answer || !seen.insert(StrCat(key, FormatRfc3339(entry.at))).second) continue;
     if (entry.alert && parts_.inbox) parts_.inbox(*entry.alert);
     if (!entry.command) continue;
-    slot->answered[entry.command->id] = [slot, key = key](const release::CommandAnswer& answer) {
-      slot->inbox_answers[key] = answer;
+    slot->Want().answered[entry.command->id] = [slot,
+                                                key = key](const release::CommandAnswer& answer) {
+      slot->Want().inbox_answers[key] = answer;
     };
-    slot->commands.push_back(std::move(*entry.command));
+    slot->Want().commands.push_back(std::move(*entry.command));
   }
 }
 
@@ -108,14 +111,15 @@ void Controller::TakeInbox(const SlotPtr& slot) {
 Json Controller::InboxAfter(const Slot& slot, const release::GuardState& state) const {
   Json after = Json::Obj();
   const Json& before = slot.inbox;
+  const Slot::Errands& errands = slot.Wanted();
   const Time now = ports_.clock->Now();
   for (auto& [key, entry] : ReadInbox(slot.inbox)) {
-    const bool seen = slot.inbox_seen.contains(StrCat(key, FormatRfc3339(entry.at)));
+    const bool seen = errands.inbox_seen.contains(StrCat(key, FormatRfc3339(entry.at)));
     const bool over = entry.alert && (entry.alert->status == alerts::AlertStatus::kResolved ||
                                       !state.release.has_value());
     if ((seen && over) || (entry.answer && now - entry.at > kKeepAnswers)) continue;
-    auto answered = slot.inbox_answers.find(key);
-    if (answered == slot.inbox_answers.end()) {
+    auto answered = errands.inbox_answers.find(key);
+    if (answered == errands.inbox_answers.end()) {
       after.Set(key, before.At(key));
       continue;
     }
@@ -124,31 +128,33 @@ Json Controller::InboxAfter(const Slot& slot, const release::GuardState& state) 
     answer.at = now;
     after.Set(key, ToJson(answer));
   }
-  for (const auto& [key, kept] : slot.keep) after.Set(key, kept.json);
+  for (const auto& [key, kept] : errands.keep) after.Set(key, kept.json);
   return after;
 }
 
 bool Controller::InboxMoves(const Slot& slot, const release::GuardState& state) const {
   if (parts_.ownership == nullptr) return false;
   const Json& before = slot.inbox;
-  if (slot.keep.empty() && IsEmpty(before)) return false;
+  if (slot.Wanted().keep.empty() && IsEmpty(before)) return false;
   const Json after = InboxAfter(slot, state);
   return IsEmpty(before) ? !IsEmpty(after) : !(before == after);
 }
 
 // The write that carried the inbox has come back.
 void Controller::InboxWritten(Slot& slot, bool written) {
+  if (!slot.errands) return;
+  auto& keep = slot.errands->keep;
   std::vector<std::function<void(Status)>> done;
-  for (auto at = slot.keep.begin(); at != slot.keep.end();) {
+  for (auto at = keep.begin(); at != keep.end();) {
     if (written && at->second.sent) {
       for (auto& one : at->second.done) done.push_back(std::move(one));
-      at = slot.keep.erase(at);
+      at = keep.erase(at);
     } else {
       (at++)->second.sent = false;
     }
   }
   if (written) {
-    slot.inbox_answers.clear();
+    slot.errands->inbox_answers.clear();
     HearAnswers(slot);
   }
   for (auto& one : done) one({});
@@ -156,21 +162,21 @@ void Controller::InboxWritten(Slot& slot, bool written) {
 
 // Whatever was not written yet is left to the next owner.
 void Controller::HandOver(const SlotPtr& slot) {
-  for (auto& [key, kept] : std::exchange(slot->keep, {})) {
+  if (!slot->errands) return;
+  Slot::Errands errands = std::move(*slot->errands);
+  slot->errands.reset();
+  slot->Want().asked = std::move(errands.asked);
+  for (auto& [key, kept] : errands.keep) {
     Hand(*slot, key, std::move(kept.json), [done = std::move(kept.done)](const Status& status) {
       for (const auto& one : done) one(status);
     });
   }
   const Json& inbox = slot->inbox;
-  auto commands = std::exchange(slot->commands, {});
-  auto answered = std::exchange(slot->answered, {});
-  for (const release::Command& command : commands) {
-    auto waiting = answered.extract(command.id);
+  for (const release::Command& command : errands.commands) {
+    auto waiting = errands.answered.extract(command.id);
     const bool is_there = inbox.Find(InboxKey(command)) != nullptr;
     if (!is_there && !waiting.empty()) AskOwner(slot, command, std::move(waiting.mapped()));
   }
-  slot->inbox_seen.clear();
-  slot->inbox_answers.clear();
 }
 
 }  // namespace rollguard::app

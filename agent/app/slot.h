@@ -10,12 +10,36 @@
 #include <vector>
 
 #include "agent/app/controller.h"
+#include "agent/base/boxed.h"
 
 namespace rollguard::app {
 
 inline std::string UidOf(const Json& guard) { return guard.At("metadata", "uid").Str(); }
 
 struct Controller::Slot {
+  // What people and other replicas want of a guard: nothing, of nearly all.
+  struct Errands {
+    std::vector<release::Command> commands;
+    std::map<std::string, Answered> answered;
+    // Between replicas (relay.cc): alerts to be kept with our next write, entries of the inbox that
+    // were taken, answers to its commands, and what we asked the owner, by the inbox's keys.
+    struct Kept {
+      Json json;
+      bool sent = false;
+      std::vector<std::function<void(Status)>> done;
+    };
+    std::map<std::string, Kept> keep;
+    std::set<std::string> inbox_seen;
+    std::map<std::string, release::CommandAnswer> inbox_answers;
+    std::map<std::string, Answered> asked;
+  };
+  // To read them; to add some.
+  const Errands& Wanted() const {
+    static const Errands kNone;
+    return errands ? *errands : kNone;
+  }
+  Errands& Want() { return errands ? *errands : errands.emplace(); }
+
   std::string id;
   std::string ns;
   std::string name;
@@ -48,19 +72,7 @@ struct Controller::Slot {
   std::string refused_artifacts;                  // why they were refused; empty: they were not
   std::vector<std::string> configs;  // ConfigMaps and Secrets the target's template named last
   std::string configs_read_for;      // see release::ConfigsView
-  std::vector<release::Command> commands;
-  std::map<std::string, Answered> answered;
-  // Between replicas (relay.cc): alerts to be kept with our next write, entries of the inbox that
-  // were taken, answers to its commands, and what we asked the owner, by the inbox's keys.
-  struct Kept {
-    Json json;
-    bool sent = false;
-    std::vector<std::function<void(Status)>> done;
-  };
-  std::map<std::string, Kept> keep;
-  std::set<std::string> inbox_seen;
-  std::map<std::string, release::CommandAnswer> inbox_answers;
-  std::map<std::string, Answered> asked;
+  Boxed<Errands> errands;
   std::vector<std::string> reasons;
   std::optional<Time> looked;
 
