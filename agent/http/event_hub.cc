@@ -6,6 +6,7 @@
 namespace rollguard::http {
 
 uint64_t EventHub::Publish(std::string type, std::string topic, std::string data) {
+  data.shrink_to_fit();  // thousands are held, and whoever printed it asked for room to grow
   std::lock_guard lock(mutex_);
   uint64_t id = next_id_++;
   ring_.push_back(

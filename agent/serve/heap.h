@@ -9,8 +9,8 @@ namespace rollguard::serve {
 // One heap for all threads. Before any of them begins.
 void ShareOneHeap();
 
-// Gives pages that nothing lies on back to the system, when there are many of them. From any
-// thread; others that allocate meanwhile may wait for some milliseconds.
+// Gives pages that nothing lies on back to the system, when many came since it did so last. From
+// one thread; others that allocate meanwhile may wait for some milliseconds.
 void GiveBackMemory();
 
 }  // namespace rollguard::serve
