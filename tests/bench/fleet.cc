@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "agent/base/text.h"
 #include "agent/yaml/yaml.h"
@@ -254,10 +255,11 @@ void Fleet::Pass(double seconds) {
 }
 
 void Fleet::Await(const std::string& phase, int count, double limit) {
-  const double end = Monotonic() + limit;
+  double end = Monotonic() + limit;
   for (int there = 0; there < count;) {
     Pass(options_.guards > 2000 ? 1 : 0.2);
-    there = cluster_->Phases()[phase];
+    const int before = std::exchange(there, cluster_->Phases()[phase]);
+    if (there > before) end = Monotonic() + limit;
     if (Monotonic() < end) continue;
     std::fprintf(stderr, "only %d of %d guards came to %s:\n", there, count, phase.c_str());
     for (const auto& [name, n] : cluster_->Phases())

@@ -53,7 +53,8 @@ class Fleet {
 
   // The sum of a metric of the agent over the series that contain `label`.
   double Metric(const std::string& name, const std::string& label = "");
-  // Waits until so many guards are in a phase (see ClusterServer::Phases), while pods are fed.
+  // Waits until so many guards are in a phase (see ClusterServer::Phases), while pods are fed. Ends
+  // the program when none more came there for `limit` seconds.
   void Await(const std::string& phase, int count, double limit = 600);
   // Lets time pass; every 15 s all pods get samples.
   void Pass(double seconds);

@@ -108,7 +108,7 @@ void Rest(Report& report, int guards) {
   const bool goal = guards == 10'000;
   Fleet fleet({.guards = guards, .replicas = guards > 10'000 ? 1 : 2, .metrics = false});
   fleet.StartAgent(false);
-  fleet.Await("Idle", guards, 1800);
+  fleet.Await("Idle", guards);
   const double list = goal ? ListSeconds(fleet) : 0;
   double ready = 1e9, until_ready = 0;
   for (int i = 0; i < (goal ? 3 : 1); ++i) {
@@ -116,9 +116,9 @@ void Rest(Report& report, int guards) {
     ready = std::min(ready, fleet.StartAgent(true));  // as configured by default
     until_ready = fleet.usage().cpu;
   }
-  const double limit_at = Monotonic() + 300;
-  double looks = 0;
+  double limit_at = Monotonic() + 300, looks = 0;
   for (double last = -1; (looks < guards || looks != last) && Monotonic() < limit_at;) {
+    if (looks != last) limit_at = Monotonic() + 300;
     last = looks;
     fleet.Pass(2);
     looks = fleet.Metric("rollguard_looks_total");
