@@ -308,16 +308,23 @@ void AlertDesk::Follow(const GuardView& view) {
 // What is remembered of it may be long over: its end is told to whoever decides on the guard. The
 // alert is taken in anew when it comes again, from the guard's inbox, a poll or its sender.
 void AlertDesk::Forget(const std::string& guard) {
-  for (auto at = firing_.begin(); at != firing_.end();) {
-    Firing& held = at->second;
-    const size_t of_it = std::erase_if(
-        held.matches, [&](const alerts::Match& match) { return match.guard == guard; });
-    if (of_it > 0 && unkept_.size() < kKeepReceipts) unkept_.insert(held.alert.EventKey());
-    at = of_it > 0 && held.matches.empty() ? firing_.erase(at) : std::next(at);
-  }
+  for (auto at = firing_.begin(); at != firing_.end();) at = Unmatch(at, guard);
   evidence_.erase(guard);
   considered_.erase(guard);
   releasing_.erase(guard);
+}
+
+void AlertDesk::Withdraw(const std::string& guard, const std::string& fingerprint) {
+  if (auto found = firing_.find(fingerprint); found != firing_.end()) Unmatch(found, guard);
+}
+
+// The alert's next after it no longer concerns the guard.
+AlertDesk::FiringAt AlertDesk::Unmatch(FiringAt at, const std::string& guard) {
+  Firing& held = at->second;
+  const size_t of_it =
+      std::erase_if(held.matches, [&](const alerts::Match& match) { return match.guard == guard; });
+  if (of_it > 0 && unkept_.size() < kKeepReceipts) unkept_.insert(held.alert.EventKey());
+  return of_it > 0 && held.matches.empty() ? firing_.erase(at) : std::next(at);
 }
 
 }  // namespace rollguard::app

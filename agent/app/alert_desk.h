@@ -39,6 +39,8 @@ class AlertDesk : public Sensor {
   // failed is taken in anew when it comes again. One that comes again meanwhile waits with the
   // first: its sender must not be told that all is well.
   void Keep(const std::vector<AlertReceipt>& receipts, std::function<void(Status)> done);
+  // What was known of the alert for this guard came from a view that was not the newest.
+  void Withdraw(const std::string& guard, const std::string& fingerprint);
   // A poll's whole answer: what is suppressed stops counting, what has been gone from every answer
   // for `gone_after` has been resolved, what was not known is taken in and handed back.
   // `unprocessed`: there, but nothing is known of its silences yet.
@@ -72,6 +74,8 @@ class AlertDesk : public Sensor {
     Status worst;
     std::vector<std::function<void(Status)>> waiting;
   };
+  using FiringAt = std::map<std::string, Firing>::iterator;
+  FiringAt Unmatch(FiringAt at, const std::string& guard);
   AlertReceipt ReceiveOne(const alerts::Alert& alert);
   void KeepOne(const AlertReceipt& receipt, std::function<void(Status)> done);
   void Kept(const std::string& event, const Status& status);

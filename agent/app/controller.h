@@ -54,6 +54,8 @@ struct ControllerParts {
   Ownership* ownership = nullptr;
   // Is given alerts that reached another replica and concern a guard of ours.
   std::function<void(const alerts::Alert&)> inbox{};
+  // One that was taken from the guard's inbox is not there any more, and not by us.
+  std::function<void(const std::string& guard, const alerts::Alert&)> inbox_lost{};
 };
 
 // What people and pages see of one guard. A copy.
@@ -154,6 +156,7 @@ class Controller {
   void AskOwner(const SlotPtr& slot, const release::Command& command, Answered answered);
   void HearAnswers(Slot& slot);
   void TakeInbox(const SlotPtr& slot);
+  void MissInbox(Slot& slot);
   Json InboxAfter(const Slot& slot, const release::GuardState& state) const;
   bool InboxMoves(const Slot& slot, const release::GuardState& state) const;
   void InboxWritten(Slot& slot, bool written);

@@ -93,17 +93,39 @@ void Controller::HearAnswers(Slot& slot) {
 
 // What others have left for the owner. Each entry once.
 void Controller::TakeInbox(const SlotPtr& slot) {
-  if (parts_.ownership == nullptr || IsEmpty(slot->inbox)) return;
+  if (parts_.ownership == nullptr) return;
+  MissInbox(*slot);
+  if (IsEmpty(slot->inbox)) return;
   for (auto& [key, entry] : ReadInbox(slot->inbox)) {
     auto& seen = slot->Want().inbox_seen;
     if (entry.answer || !seen.insert(StrCat(key, FormatRfc3339(entry.at))).second) continue;
-    if (entry.alert && parts_.inbox) parts_.inbox(*entry.alert);
+    if (entry.alert && parts_.inbox) {
+      parts_.inbox(*entry.alert);
+      slot->Want().inbox_firing.erase(key);
+      if (entry.alert->status == alerts::AlertStatus::kFiring)
+        slot->Want().inbox_firing.emplace(key, *entry.alert);
+    }
     if (!entry.command) continue;
     slot->Want().answered[entry.command->id] = [slot,
                                                 key = key](const release::CommandAnswer& answer) {
       slot->Want().inbox_answers[key] = answer;
     };
     slot->Want().commands.push_back(std::move(*entry.command));
+  }
+}
+
+// Only owners take entries away. Where one is gone that we took and did not take away, another
+// owner's word was newer than the status that we had seen: for it the alert was over.
+void Controller::MissInbox(Slot& slot) {
+  if (!slot.errands) return;
+  auto& taken = slot.errands->inbox_firing;
+  for (auto at = taken.begin(); at != taken.end();) {
+    if (slot.inbox.Find(at->first) != nullptr) {
+      ++at;
+      continue;
+    }
+    if (parts_.inbox_lost) parts_.inbox_lost(slot.id, at->second);
+    at = taken.erase(at);
   }
 }
 
@@ -154,6 +176,8 @@ void Controller::InboxWritten(Slot& slot, bool written) {
     }
   }
   if (written) {
+    std::erase_if(slot.errands->inbox_firing,
+                  [&](const auto& taken) { return slot.inbox.Find(taken.first) == nullptr; });
     slot.errands->inbox_answers.clear();
     HearAnswers(slot);
   }

@@ -46,7 +46,11 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
       .gates = &gates_,
       .owns = {},
       .ownership = keeper_.get(),
-      .inbox = [this](const alerts::Alert& alert) { (void)alerts_.Receive({alert}); }};
+      .inbox = [this](const alerts::Alert& alert) { (void)alerts_.Receive({alert}); },
+      .inbox_lost =
+          [this](const std::string& guard, const alerts::Alert& alert) {
+            alerts_.Withdraw(guard, alert.fingerprint);
+          }};
   controller_ = std::make_unique<Controller>(std::move(ports), std::move(parts));
   alerts_.Attach(controller_.get());
   rules_.Attach(controller_.get());

@@ -30,6 +30,7 @@ struct Controller::Slot {
     };
     std::map<std::string, Kept> keep;
     std::set<std::string> inbox_seen;
+    std::map<std::string, alerts::Alert> inbox_firing;  // taken, and not over yet
     std::map<std::string, release::CommandAnswer> inbox_answers;
     std::map<std::string, Answered> asked;
   };

@@ -150,6 +150,9 @@ void Brain::Build() {
   };
   parts.ownership = p.replica.ownership();
   parts.inbox = [&p](const alerts::Alert& alert) { (void)p.alerts.Receive({alert}); };
+  parts.inbox_lost = [&p](const std::string& guard, const alerts::Alert& alert) {
+    p.alerts.Withdraw(guard, alert.fingerprint);
+  };
   p.controller = std::make_unique<app::Controller>(std::move(ports), std::move(parts));
   p.alerts.Attach(p.controller.get());
   p.rules.Attach(p.controller.get());
@@ -194,8 +197,7 @@ void Brain::Start(app::ReadBack earlier) {
   parts_->recorder.Restore(earlier.running);
   // Among several replicas the end of an alert may have been told to another, or is being told just
   // now: what was accepted for a release under way is in the guard's inbox.
-  if (parts_->replica.ownership() == nullptr)
-    (void)parts_->alerts.Receive(earlier.alerts);
+  if (parts_->replica.ownership() == nullptr) (void)parts_->alerts.Receive(earlier.alerts);
   parts_->controller->Remember(std::move(earlier.newest));
   parts_->controller->Start();
   parts_->pulse.Start();

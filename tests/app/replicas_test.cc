@@ -246,6 +246,29 @@ TEST_CASE("who takes over does not act on an alert whose end it was not told") {
   CHECK(set.Count(Verdict::kRollBack) == 0);
 }
 
+// It took it from a status that was not the newest: the owner before had cleared it by then.
+TEST_CASE("an alert that another owner took out of the inbox is over for who took it in") {
+  Replicas set({CanaryYaml("checkout", "", "    onTrigger: approval\n")});
+  const std::string owner = Releasing(set);
+  auto& other = *set.all.at(owner == "agent-0" ? "agent-1" : "agent-0").agent;
+  const auto alert = set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now());
+  other.alerts().Keep(other.alerts().Receive({alert}), [](const Status&) {});
+  auto& desk = set.OwnerOf("checkout").alerts();
+  REQUIRE(set.Until([&] { return desk.firing() == 1; }, 5s));
+  ClusterRequest clear;
+  clear.verb = Verb::kPatch;
+  clear.type = kube::resources::Guards();
+  clear.ns = "shop";
+  clear.name = "checkout";
+  clear.subresource = "status";
+  clear.body = *ParseJson(R"({"status":{"inbox":null}})");
+  REQUIRE(set.rig.world.api().Call(clear).ok());
+  CHECK(set.Until([&] { return desk.firing() == 0; }, 5s));
+  // When it speaks again it is heard.
+  auto receipts = desk.Receive({alert});
+  CHECK(receipts.at(0).disposition == alerts::Disposition::kTrigger);
+}
+
 // Its sender takes an answer to the repetition for the first one's, and never speaks of it again.
 TEST_CASE("an alert that comes again while it is being kept waits with the first") {
   Replicas set({CanaryYaml("checkout")});
