@@ -118,6 +118,13 @@ AlertReceipt AlertDesk::ReceiveOne(const alerts::Alert& alert) {
   return receipt;
 }
 
+void AlertDesk::TakeKept(const alerts::Alert& alert) {
+  alerts::Alert end = alert;
+  end.status = alerts::AlertStatus::kResolved;
+  if (alert.status == alerts::AlertStatus::kFiring && dedupe_.Seen(end)) return;
+  (void)Receive({alert});
+}
+
 void AlertDesk::Keep(const std::vector<AlertReceipt>& receipts, std::function<void(Status)> done) {
   struct Batch {
     size_t left = 1;  // this function itself

@@ -35,6 +35,9 @@ class AlertDesk : public Sensor {
 
   // Takes alerts in and touches the guards they trigger. One receipt per alert, in order.
   std::vector<AlertReceipt> Receive(const std::vector<alerts::Alert>& alerts);
+  // One that another replica took in and kept for us. What is kept may be older than what we were
+  // told ourselves: an alert whose end is known does not begin again by it.
+  void TakeKept(const alerts::Alert& alert);
   // What these receipts say survives this replica once `done` is told so; an alert for which it
   // failed is taken in anew when it comes again. One that comes again meanwhile waits with the
   // first: its sender must not be told that all is well.

@@ -157,6 +157,7 @@ class Controller {
   void HearAnswers(Slot& slot);
   void TakeInbox(const SlotPtr& slot);
   void MissInbox(Slot& slot);
+  static void DropKept(Slot& slot, const std::string& key, const Json& end);
   Json InboxAfter(const Slot& slot, const release::GuardState& state) const;
   bool InboxMoves(const Slot& slot, const release::GuardState& state) const;
   void InboxWritten(Slot& slot, bool written);

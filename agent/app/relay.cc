@@ -104,6 +104,8 @@ void Controller::TakeInbox(const SlotPtr& slot) {
       slot->Want().inbox_firing.erase(key);
       if (entry.alert->status == alerts::AlertStatus::kFiring)
         slot->Want().inbox_firing.emplace(key, *entry.alert);
+      else
+        DropKept(*slot, key, ToJson(entry));
     }
     if (!entry.command) continue;
     slot->Want().answered[entry.command->id] = [slot,
@@ -112,6 +114,20 @@ void Controller::TakeInbox(const SlotPtr& slot) {
     };
     slot->Want().commands.push_back(std::move(*entry.command));
   }
+}
+
+// The end of an alert came by another replica while we have its beginning still to write: that must
+// not take the end's place.
+void Controller::DropKept(Slot& slot, const std::string& key, const Json& end) {
+  auto kept = slot.Want().keep.find(key);
+  if (kept == slot.errands->keep.end()) return;
+  const auto begun = [](const Json& entry) {
+    return ParseRfc3339(entry.At("alert", "startsAt").Str()).value_or(Time::max());
+  };
+  if (begun(kept->second.json) > begun(end)) return;
+  auto done = std::move(kept->second.done);
+  slot.errands->keep.erase(kept);
+  for (const auto& one : done) one({});
 }
 
 // Only owners take entries away. Where one is gone that we took and did not take away, another

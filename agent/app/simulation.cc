@@ -46,7 +46,7 @@ SimAgent::SimAgent(sim::Scheduler& scheduler, Cluster& cluster, MetricsSource& m
       .gates = &gates_,
       .owns = {},
       .ownership = keeper_.get(),
-      .inbox = [this](const alerts::Alert& alert) { (void)alerts_.Receive({alert}); },
+      .inbox = [this](const alerts::Alert& alert) { alerts_.TakeKept(alert); },
       .inbox_lost =
           [this](const std::string& guard, const alerts::Alert& alert) {
             alerts_.Withdraw(guard, alert.fingerprint);

@@ -149,7 +149,7 @@ void Brain::Build() {
     return CoversNamespace(config, std::string_view(guard).substr(0, guard.find('/')));
   };
   parts.ownership = p.replica.ownership();
-  parts.inbox = [&p](const alerts::Alert& alert) { (void)p.alerts.Receive({alert}); };
+  parts.inbox = [&p](const alerts::Alert& alert) { p.alerts.TakeKept(alert); };
   parts.inbox_lost = [&p](const std::string& guard, const alerts::Alert& alert) {
     p.alerts.Withdraw(guard, alert.fingerprint);
   };

@@ -269,6 +269,23 @@ TEST_CASE("an alert that another owner took out of the inbox is over for who too
   CHECK(receipts.at(0).disposition == alerts::Disposition::kTrigger);
 }
 
+TEST_CASE("the end of an alert that reaches the new owner first outlives the beginning it finds") {
+  Replicas set({CanaryYaml("checkout", "", "    onTrigger: approval\n")});
+  const std::string owner = Releasing(set);
+  const std::string other = owner == "agent-0" ? "agent-1" : "agent-0";
+  auto& desk = set.all.at(other).agent->alerts();
+  auto alert = set.rig.Firing("Broken", "checkout", set.rig.scheduler().Now());
+  desk.Keep(desk.Receive({alert}), [](const Status&) {});
+  REQUIRE(set.Until([&] { return set.OwnerOf("checkout").alerts().firing() == 1; }, 5s));
+  set.Kill(owner);
+  // It forgets what it knew when it takes the guard, and looks into the inbox a little later.
+  REQUIRE(set.Until([&] { return desk.firing() == 0; }, 1min));
+  alert.status = alerts::AlertStatus::kResolved;
+  desk.Keep(desk.Receive({alert}), [](const Status&) {});
+  CHECK(set.Until([&] { return desk.firing() == 0; }, 5s));
+  CHECK_FALSE(set.Until([&] { return desk.firing() > 0; }, 10s));
+}
+
 // Its sender takes an answer to the repetition for the first one's, and never speaks of it again.
 TEST_CASE("an alert that comes again while it is being kept waits with the first") {
   Replicas set({CanaryYaml("checkout")});
