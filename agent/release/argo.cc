@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The patches that Argo's own tools make.
+#include "agent/base/text.h"
 #include "agent/release/external.h"
 #include "agent/routing/edit.h"
 
@@ -40,6 +41,12 @@ Json StableTemplate(const Context& c, const std::string& stable) {
   return {};
 }
 
+// What is in the spec is not what its controller speaks of yet: it may be a newer template.
+bool NotSeenYet(const Context& c) {
+  const auto seen = ParseInt(c.obs.target.object->At("status", "observedGeneration").Str());
+  return seen && *seen != c.obs.target.object->At("metadata", "generation").IntOr(*seen);
+}
+
 }  // namespace
 
 void PauseRollout(Context& c, bool paused, const std::string& why) {
@@ -56,6 +63,10 @@ void PromoteRollout(Context& c, bool full, const std::string& why) {
 
 void AbortRollout(Context& c, const ExternalView& view, bool undo, const std::string& why) {
   const Json stable = undo ? StableTemplate(c, view.stable) : Json();
+  if (stable.is_object() && NotSeenYet(c)) {
+    c.Wait("its controller has not seen its last change yet");
+    return;
+  }
   if (!stable.is_object()) {
     PatchStatus(c, Json::Obj({{"abort", true}}), why);
     return;

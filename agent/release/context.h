@@ -102,6 +102,9 @@ void Hold(Context& c, const std::string& why);
 void Unhold(Context& c, const std::string& why);
 // Puts `pod_template` into the target; `held`: and keeps it from rolling, else lets it roll.
 void PutTemplate(Context& c, const Json& pod_template, bool held, const std::string& why);
+// parked.cc: puts a newer template away until `first` is in place; false: that cannot be done yet.
+bool ParkTemplate(Context& c, const std::string& first);
+Json ParkedTemplate(const Context& c);  // null when none waits, or when it is found no more
 // keep_held.cc: false while the hold is being put back, or when the release was ended for it.
 bool KeepHeld(Context& c);
 bool RollsAround(const Context& c);  // the target rolls, or has rolled, and should not

@@ -15,36 +15,15 @@ void NextStage(Context& c) {
   c.EditRelease().stage_at.reset();
 }
 
-// What is put away in the status must be small; a larger template is found again in the ReplicaSet
-// that the target has made for it.
-constexpr size_t kMaxParked = 32 * 1024;
-
-Json Parked(const Context& c) {
-  Json own = TemplateOf(*c.obs.target.object);
-  if (own.Dump().size() <= kMaxParked) return own;
-  if (c.obs.target.Find(c.obs.target.revision) == nullptr) return {};
-  return Json::Obj({{"revision", c.obs.target.revision}});
-}
-
-Json Unparked(const Context& c) {
-  const Json& parked = c.rel().parked;
-  if (parked.Find("spec") != nullptr) return parked;
-  const RevisionView* found = c.obs.target.Find(parked.At("revision").Str());
-  return found != nullptr ? TemplateOf(*found) : Json();
-}
-
 // The template moved on while the target was rolling: this revision is finished first, the newer
 // one waits and is put back, held, afterwards.
 void Park(Context& c) {
   const Json sibling = c.obs.candidate.exists ? TemplateOf(*c.obs.candidate.object) : Json();
-  Json parked = Parked(c);
-  if (!sibling.is_object() || !parked.is_object()) {
+  if (!sibling.is_object()) {
     c.Wait("the newer template cannot be put away yet");
     return;
   }
-  c.EditRelease().parked = std::move(parked);
-  c.Decide(Verdict::kSupersede, StrCat("revision ", c.obs.target.revision, " waits until ",
-                                       c.rel().candidate, " is in place"));
+  if (!ParkTemplate(c, c.rel().candidate)) return;
   PutTemplate(c, sibling, false, "the promoted template is finished first");
 }
 
@@ -77,7 +56,7 @@ void RollTarget(Context& c) {
 void HoldTarget(Context& c) {
   const WorkloadView& w = c.obs.target;
   if (!c.plan.hold || w.held) {
-    const Json parked = Unparked(c);
+    const Json parked = ParkedTemplate(c);
     if (!parked.is_object() || w.revision != c.rel().candidate || !w.held) {
       NextStage(c);
       return;

@@ -24,7 +24,22 @@ void Escalate(Context& c, const std::string& reason) {
   c.Tell("rollbackFailed", spec::RuleSeverity::kCritical, reason);
 }
 
-// The template that stable ran with; escalates when nobody has it any more.
+// A template that is neither the one that is taken back nor the one that is gone back to: somebody
+// has set it since.
+bool NewsIsIn(const Context& c) {
+  if (c.tracks.roles_swap) return false;
+  const std::string& now = c.obs.target.revision;
+  return now != c.rel().stable && now != c.rel().candidate &&
+         c.state().Quarantined(now, c.obs.now) == nullptr;
+}
+
+// Stable's pods are alone again, behind the hold, under a newer template that waits.
+bool NewsWaits(const Context& c) {
+  return c.rel().undone && c.obs.target.held && NewsIsIn(c) && !HasStrays(c, c.rel().stable);
+}
+
+// The template that stable ran with; escalates when nobody has it any more. A newer one in its
+// place is put away, and so is what came with it: the live configuration is its own.
 bool PutStableBack(Context& c, const std::string& why) {
   const RevisionView* stable = c.obs.target.Find(c.rel().stable);
   const Json pods = stable != nullptr ? TemplateOf(*stable) : Json();
@@ -34,9 +49,11 @@ bool PutStableBack(Context& c, const std::string& why) {
                        "by hand"));
     return false;
   }
+  const bool news = NewsIsIn(c);
+  if (news && !ParkTemplate(c, c.rel().stable)) return false;
   if (!c.rel().undone) c.EditRelease().undone = true;
   PutTemplate(c, pods, false, why);
-  RestoreConfigs(c);  // its pods read it when they start
+  if (!news) RestoreConfigs(c);  // its pods read it when they start
   c.Wait("the stable template is put back");
   return true;
 }
@@ -79,21 +96,14 @@ int64_t CannotCarry(const Context& c) {
   return share >= kEnough ? 0 : 100 - share;
 }
 
-// The target was rolling towards the candidate: back with the template before traffic. When someone
-// else began that, a template that came after it is kept and put back at the end.
+// The target was rolling towards the candidate: back with the template before traffic.
 bool UndoTarget(Context& c) {
   if (c.tracks.roles_swap) return true;
-  if (RollsAround(c)) {
-    const std::string& now = c.obs.target.revision;
-    if (now != c.rel().stable && now != c.rel().candidate)
-      c.EditRelease().parked = TemplateOf(*c.obs.target.object);
-    c.EditRelease().touched_target = true;
-  }
+  if (RollsAround(c)) c.EditRelease().touched_target = true;
   if (!c.rel().touched_target) return true;
-  const bool parked = c.rel().undone && c.rel().parked.is_object() && c.obs.target.held &&
-                      c.obs.target.revision == RevisionOf(c.rel().parked);
-  // It was there before, too: what tells that the undo is over is that stable's pods are alone.
-  if (parked && !HasStrays(c, c.rel().stable)) return true;
+  // A newer template was there before, too: what tells that the undo is over is that stable's pods
+  // are alone.
+  if (NewsWaits(c)) return true;
   if (c.obs.target.revision == c.rel().stable) {
     if (c.obs.target.held && c.obs.target.observed && !c.obs.target.RolledOut()) {
       Unhold(c, "stable's pods come back");
@@ -169,12 +179,21 @@ bool Superseded(const Context& c) {
   return !trigger.quarantine;
 }
 
-// What the live configuration was written for: a template that came since is not to lose it.
-bool NewsIsIn(const Context& c) {
-  if (c.tracks.roles_swap) return false;
-  const std::string& now = c.obs.target.revision;
-  return now != c.rel().stable && now != c.rel().candidate &&
-         c.state().Quarantined(now, c.obs.now) == nullptr;
+// The target is held, under the newer template when one waits. False while that is on its way.
+bool PutToRest(Context& c) {
+  const WorkloadView& w = c.obs.target;
+  if (c.tracks.roles_swap) return true;
+  const Json parked = ParkedTemplate(c);
+  const bool other = parked.is_object() && RevisionOf(parked) != c.rel().stable;
+  if (other && w.revision == c.rel().stable) {
+    PutTemplate(c, parked, c.plan.hold, "the newer template is put back");
+    c.Wait("the newer template is put back");
+    return false;
+  }
+  if (!c.plan.hold || w.held) return true;
+  Hold(c, "at rest the target is held");
+  c.Wait("the target is held again");
+  return false;
 }
 
 // What is the same for every strategy once traffic is home.
@@ -225,17 +244,7 @@ void RollBackSibling(Context& c) {
     }
   }
   if (RemoveCandidate(c) != Progress::kDone) return;
-  if (!StableIsBack(c)) return;
-  const WorkloadView& w = c.obs.target;
-  if (c.plan.hold && !w.held && !c.tracks.roles_swap) {
-    if (c.rel().parked.is_object()) {
-      PutTemplate(c, c.rel().parked, true, "the newer template is put back");
-    } else {
-      Hold(c, "at rest the target is held");
-    }
-    c.Wait("the target is held again");
-    return;
-  }
+  if (!StableIsBack(c) || !PutToRest(c)) return;
   if (c.rel().stage_at && c.obs.now < *c.rel().stage_at + kPropagation) {
     c.Wake(*c.rel().stage_at + kPropagation);
     return;
@@ -250,6 +259,25 @@ void RollBackSibling(Context& c) {
   FinishBack(c);
 }
 
+// False while stable's pods come back.
+bool StableRollsBack(Context& c) {
+  const WorkloadView& w = c.obs.target;
+  if (w.revision != c.rel().stable) {
+    PutStableBack(c, "the stable template is put back");
+    return false;
+  }
+  DeleteBrokenPods(c);
+  if (w.RolledOut()) return true;
+  // Not before our own hold was seen: until then it only looks as if pods were missing.
+  if (w.held && w.observed) Unhold(c, "stable's pods come back");
+  WatchProgress(c, w.updated + w.available, false);
+  if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline) {
+    Escalate(c, "stable does not come back: its pods make no progress");
+  }
+  c.Wait(StrCat("stable comes back: ", w.updated, " of ", w.replicas, " pods"));
+  return false;
+}
+
 void RollBackRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
   const RevisionView* theirs = w.Find(c.rel().candidate);
@@ -257,27 +285,13 @@ void RollBackRolling(Context& c) {
                               ? w.updated > 0 || !w.held
                               : theirs != nullptr && theirs->replicas > 0;
   const bool never_began = w.held && !rolled_any && !c.rel().touched_target;
-  if (!never_began) {
-    if (w.revision != c.rel().stable) {
-      PutStableBack(c, "the stable template is put back");
-      return;
-    }
-    DeleteBrokenPods(c);
-    if (!w.RolledOut()) {
-      // Not before our own hold was seen: until then it only looks as if pods were missing.
-      if (w.held && w.observed) Unhold(c, "stable's pods come back");
-      WatchProgress(c, w.updated + w.available, false);
-      if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline) {
-        Escalate(c, "stable does not come back: its pods make no progress");
-      }
-      c.Wait(StrCat("stable comes back: ", w.updated, " of ", w.replicas, " pods"));
-      return;
-    }
-    if (c.plan.hold && !w.held) {
-      Hold(c, "at rest the target is held");
-      c.Wait("the target is held again");
-      return;
-    }
+  // Where nobody holds the target a newer template rolls already, and takes the place of both.
+  if (NewsIsIn(c) && !c.plan.hold) {
+    Complete(c, "superseded", StrCat("revision ", w.revision, " takes its place"));
+    return;
+  }
+  if (!never_began && !NewsWaits(c)) {
+    if (!StableRollsBack(c) || !PutToRest(c)) return;
   }
   if (c.rel().weight != 0) c.EditRelease().weight = 0;
   FinishBack(c);

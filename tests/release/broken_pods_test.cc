@@ -63,6 +63,9 @@ TEST_CASE("broken pods: an overtaken version stands in nobody's way") {
   bad.CheckEnds("rolledBack", "shop/checkout:v1");
 
   Overtaken undone;
+  const std::string overtaken = undone.state.release->candidate;
+  auto begun = [&] { return undone.state.release && undone.state.release->candidate != overtaken; };
+  REQUIRE(undone.RunUntil(begun, 1min));
   REQUIRE(undone.RunToPhase(Phase::kProgressing, 1min));
   CHECK(undone.Say(Command::Verb::kAbort).accepted);
   undone.CheckEnds("rolledBack", "shop/checkout:v1");

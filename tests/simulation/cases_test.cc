@@ -392,6 +392,44 @@ TEST_CASE("case: a StatefulSet's failing version is replaced by a good one") {
   }
 }
 
+// How long after the beginning its first version goes back.
+Duration BackAfter(const Plan& plan) {
+  Simulation simulation(plan);
+  REQUIRE(simulation.SetUp());
+  const Time began = simulation.world().scheduler().Now();
+  simulation.Happen(plan.events[0]);
+  REQUIRE(simulation.RunUntil(
+      [&] {
+        auto guard = simulation.Guard();
+        return guard && guard->state.phase == release::Phase::kRollingBack;
+      },
+      minutes(5)));
+  return simulation.world().scheduler().Now() - began + plan.events[0].at;
+}
+
+// The undo put stable's template over it, and nobody ever released it.
+TEST_CASE("case: a newer template is set while a release goes back") {
+  for (const char* setup :
+       {"rolling StatefulSet", "rolling DaemonSet", "rolling", "rolling observed", "canary traefik",
+        "canary gateway second Deployment"}) {
+    for (const Quality quality : {Quality::kFailing, Quality::kUnready}) {
+      Plan plan = Story(setup, {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"}});
+      plan.guard_extra = ReplaceAll(plan.guard_extra, "20s", "1m");
+      plan.delete_at_end = false;
+      plan.versions["v2"] = quality;
+      const Duration back = BackAfter(plan);
+      for (int64_t later : {0, 2, 5, 12, 25}) {
+        INFO(setup << ", v2 is " << ToString(quality) << ", v3 comes " << later << " s after it");
+        Plan newer = plan;
+        newer.versions["v3"] = Quality::kGood;
+        newer.events.push_back(
+            {.at = back + seconds(later), .kind = Kind::kRelease, .version = "v3"});
+        CHECK(Play(newer).stable == ImageOf("v3"));
+      }
+    }
+  }
+}
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =

@@ -228,6 +228,10 @@ void Checker::OnOwners(const sim::Change& change) {
   dirty_ = true;
   if (change.after && workload) LearnRevision(object);
   if (!change.after) return;
+  if (workload && change.before != nullptr) {
+    const std::string was = ImageIn(change.before->At("spec", "template"));
+    if (was != ImageIn(object.At("spec", "template"))) replaced_ = was;
+  }
   for (const Setup::Foreign& foreign : plan_.setup->foreign) {
     if (foreign.object != StrCat(kind, "/", change.key.name) || Moved(foreign.pointer)) continue;
     const Json* value = ResolvePointer(object, foreign.pointer);
@@ -311,6 +315,8 @@ Picture Checker::Look() {
 
 void Checker::AfterEvent() {
   external_.AfterEvent();
+  if (!event_writes_.empty() && !replaced_.empty()) CheckTemplate();
+  replaced_.clear();
   if (!dirty_) {
     event_writes_.clear();
     pod_left_ = false;
@@ -452,6 +458,20 @@ void Checker::CheckAbort(const Picture& before, const Write* write) {
   if (!write->knows_back && Now() - *back_since_ < kSettlesIn) return;
   Violated("abort", StrCat("on the way back ", image, " was given ", Percent(now), " instead of ",
                            Percent(was)));
+}
+
+// What somebody set is not lost. People who go back may say so of whatever is there.
+void Checker::CheckTemplate() {
+  if (!state_ || plan_.Has(Event::Kind::kCommand)) return;
+  if (replaced_ == StableImage() || rejected_.contains(replaced_)) return;
+  if (state_->release) {
+    const Json& parked = state_->release->parked;
+    if (replaced_ == ImageOfRevision(state_->release->candidate) || replaced_ == ImageIn(parked) ||
+        replaced_ == ImageOfRevision(parked.At("revision").Str()))
+      return;
+  }
+  Violated("template",
+           StrCat("the template of ", replaced_, " was replaced, which nobody rejected"));
 }
 
 void Checker::CheckRecord(const Picture& before, const Write& write) {

@@ -11,6 +11,8 @@
 //   record      a change of the cluster follows from a decision and an intent that are durable
 //   once        a revision is released once for each time somebody asked for it
 //   foreign     what is the owner's alone stays as it is
+//   template    an agent replaces a template only when it is stable's, the released one, a rejected
+//               one, or put away in the status to be put back
 //   size        the status stays small
 #pragma once
 
@@ -115,6 +117,7 @@ class Checker {
   void CheckQuarantine(const Picture& before, const Write* write);
   void CheckAbort(const Picture& before, const Write* write);
   void CheckRecord(const Picture& before, const Write& write);
+  void CheckTemplate();
   bool LeftToPeople() const;
   bool MayBeBroken(const std::string& image) const;
   void CheckOwners(bool held);
@@ -131,6 +134,7 @@ class Checker {
 
   // Of the event that runs.
   std::vector<Write> event_writes_;
+  std::string replaced_;   // the template in the owner's workload was of this image until now
   bool dirty_ = true;      // the picture may have changed
   bool pod_left_ = false;  // a ready pod was told to stop
   bool first_ = true;

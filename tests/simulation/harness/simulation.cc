@@ -456,6 +456,10 @@ void Simulation::CheckOutcome() {
   }
   const bool people =
       plan_.Has(Kind::kCommand) || plan_.Has(Kind::kUnpause) || plan_.Has(Kind::kDelete);
+  const std::string last = ImageOf(wanted_);
+  if (!people && !plan_.setup->external() && stable != last && !checker_->WasQuarantined(last))
+    checker_->Violated("outcome",
+                       StrCat(last, " was set last and never judged: stable is ", stable));
   for (const auto& [version, quality] : plan_.versions) {
     const std::string image = ImageOf(version);
     // A rule needs its time; a shorter bake may end before. So may one before an alert is heard.
