@@ -321,12 +321,28 @@ bool WaitsForApproval(Context& c) {
   return false;
 }
 
+namespace {
+
+// What is to be taken back rolls no further while people think about it, nor does what is set
+// meanwhile. Only a Deployment can stand still in the middle, as when it is paused.
+void StopRolling(Context& c) {
+  const WorkloadView& w = c.obs.target;
+  const bool stops = c.plan.kind == Plan::Kind::kRolling && c.plan.hold && w.kind == "Deployment";
+  if (stops && !w.held && !w.RolledOut()) Hold(c, "the rollback waits for approval");
+}
+
+}  // namespace
+
 void RollBack(Context& c) {
   if (!c.rel().background_run.empty()) {
     c.Do(StopAnalysis{c.rel().background_run});
     c.EditRelease().background_run.clear();
   }
-  if (WaitsForApproval(c) || WaitsForPeers(c)) return;
+  if (WaitsForApproval(c)) {
+    StopRolling(c);
+    return;
+  }
+  if (WaitsForPeers(c)) return;
   if (c.plan.kind == Plan::Kind::kRolling) {
     RollBackRolling(c);
   } else {

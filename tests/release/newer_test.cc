@@ -85,6 +85,34 @@ TEST_CASE("newer: it is put away before the stable template takes its place") {
   CHECK(target.violations == std::vector<std::string>{});
 }
 
+// Nothing that people wait for goes on behind their backs.
+TEST_CASE("newer: a Deployment rolls no further while its rollback waits for approval") {
+  for (const bool news : {false, true}) {
+    INFO((news ? "a newer template" : "nothing else"));
+    Kind target("Deployment", "rolling: {}");
+    target.guard.rollback.on_trigger = spec::RollbackSpec::OnTrigger::kApproval;
+    target.GoBack();
+    target.Run(2s);
+    const int64_t rolled = target.PodsOf("shop/checkout:v2", false);
+    if (news) target.SetImage("shop/checkout:v3");
+    target.Run(5min);
+    CHECK(target.state.phase == Phase::kRollingBack);
+    CHECK(target.PodsOf("shop/checkout:v2", false) <= rolled);
+    CHECK(target.PodsOf("shop/checkout:v1", true) > 0);
+    CHECK(target.PodsOf("shop/checkout:v3", false) == 0);
+    CHECK(target.Say(Command::Verb::kApprove).accepted);
+    if (news) {
+      CHECK(target.Promoted("shop/checkout:v3"));
+    } else {
+      CHECK(target.RunUntil([&] { return target.state.phase == Phase::kIdle; }, 10min));
+      CHECK(target.PodsOf("shop/checkout:v1", true) == 4);
+    }
+    CHECK(target.PodsOf("shop/checkout:v2", false) == 0);
+    CHECK(target.violations == std::vector<std::string>{});
+    CHECK(target.Quiet() == 0);
+  }
+}
+
 // Only the rejected template is undone for good.
 TEST_CASE("newer: the rejected template that is set again is no news") {
   Kind target("StatefulSet", "rolling: {}");
