@@ -4,6 +4,13 @@
 #include "agent/base/text.h"
 
 namespace rollguard::http {
+namespace {
+
+size_t SizeOf(const Event& event) {
+  return event.type.size() + event.topic.size() + event.data.size();
+}
+
+}  // namespace
 
 uint64_t EventHub::Publish(std::string type, std::string topic, std::string data) {
   data.shrink_to_fit();  // thousands are held, and whoever printed it asked for room to grow
@@ -11,7 +18,11 @@ uint64_t EventHub::Publish(std::string type, std::string topic, std::string data
   uint64_t id = next_id_++;
   ring_.push_back(
       std::make_shared<const Event>(Event{id, std::move(type), std::move(data), std::move(topic)}));
-  if (ring_.size() > keep_) ring_.pop_front();
+  bytes_ += SizeOf(*ring_.back());
+  while (ring_.size() > 1 && (ring_.size() > keep_.events || bytes_ > keep_.bytes)) {
+    bytes_ -= SizeOf(*ring_.front());
+    ring_.pop_front();
+  }
   return id;
 }
 

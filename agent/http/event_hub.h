@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last events, by id, and how they look on the wire. Publish is thread-safe; reading is done by
-// the server's loop.
+// The last events, by id, and how they look on the wire. What is kept for streams that come back is
+// limited by number and by size. Publish is thread-safe; reading is done by the server's loop.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,13 @@ namespace rollguard::http {
 
 class EventHub {
  public:
-  explicit EventHub(size_t keep = 4096, uint64_t first_id = 1) : keep_(keep), next_id_(first_id) {}
+  struct Limits {
+    size_t events = 4096;
+    size_t bytes = 512 << 10;  // of their texts; the newest event is kept however large it is
+  };
+
+  explicit EventHub(uint64_t first_id = 1) : EventHub(Limits(), first_id) {}
+  EventHub(Limits keep, uint64_t first_id) : keep_(keep), next_id_(first_id) {}
 
   uint64_t Publish(std::string type, std::string topic, std::string data);
 
@@ -29,7 +35,8 @@ class EventHub {
  private:
   mutable std::mutex mutex_;
   std::deque<std::shared_ptr<const Event>> ring_;
-  size_t keep_;
+  const Limits keep_;
+  size_t bytes_ = 0;
   uint64_t next_id_;
 };
 

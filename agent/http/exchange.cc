@@ -3,6 +3,8 @@
 // ... or -> streaming. Each step returns false when the connection must be closed.
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 #include "agent/base/text.h"
 #include "agent/http/loop.h"
 
@@ -170,14 +172,18 @@ bool Server::Loop::BeginStream(Connection& c, EventSubscription subscription) {
   }
   c.out =
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
-      "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nretry: 2000\n";
-  // A client that resumes from before what is still held must load the whole picture again.
-  c.out += hub_.HasGap(c.sent_id) && c.sent_id > 0 ? "event: gap\ndata: {}\n\n" : "\n";
-  if (c.sent_id == 0 || c.sent_id > hub_.last_id()) c.sent_id = hub_.last_id();
+      "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nretry: 2000\n\n";
+  if (c.sent_id == 0) c.sent_id = hub_.last_id();
   return FeedStream(c);
 }
 
+// A client that resumes from before what is still held, or has an event of another agent's, must load
+// the whole picture again; so must one that fell behind.
 bool Server::Loop::FeedStream(Connection& c) {
+  if (hub_.HasGap(c.sent_id)) {
+    c.out += "event: gap\ndata: {}\n\n";
+    c.sent_id = std::min(c.sent_id, hub_.last_id());
+  }
   for (const auto& event : hub_.After(c.sent_id)) {
     c.sent_id = event->id;
     if (!c.wants || c.wants(*event)) c.out += ToWire(*event);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "agent/base/text.h"
+#include "agent/http/event_hub.h"
 #include "tests/http/raw_client.h"
 #include "tests/support/catch.h"
 
@@ -216,7 +217,34 @@ TEST_CASE("event streams: live, resumed, and a gap is said", "[http]") {
   for (int i = 0; i < 5000; ++i) f.server->Publish("tick", "", "{}");
   RawClient late(f.server->port());
   late.Send(StrCat("GET /events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: ", first, "\r\n\r\n"));
-  CHECK(late.ReadUntil("\n\n").find("event: gap") != std::string::npos);
+  CHECK(late.ReadUntil("retry: 2000\n\n").ends_with("\n\n"));
+  CHECK(late.ReadUntil("\n\n") == "event: gap\ndata: {}\n\n");
+  // An id that was never given: another agent's, or one's before a restart.
+  RawClient stranger(f.server->port());
+  stranger.Send("GET /events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 900000\r\n\r\n");
+  stranger.ReadUntil("retry: 2000\n\n");
+  CHECK(stranger.ReadUntil("\n\n") == "event: gap\ndata: {}\n\n");
+  uint64_t next = f.server->Publish("decision", "shop/a", "{\"n\":3}");
+  CHECK(stranger.ReadUntil("}\n\n") ==
+        StrCat("id: ", next, "\nevent: decision\ndata: {\"n\":3}\n\n"));
+}
+
+TEST_CASE("events are kept up to a number and a size, and the newest always", "[http]") {
+  EventHub hub({.events = 3, .bytes = 100}, 1);
+  const auto publish = [&](size_t bytes) { return hub.Publish("", "", std::string(bytes, 'x')); };
+  for (int i = 0; i < 4; ++i) publish(1);
+  CHECK(hub.After(0).size() == 3);
+  CHECK(hub.HasGap(0));
+  CHECK_FALSE(hub.HasGap(1));
+  publish(98);  // 1 + 1 + 98: just fits
+  CHECK(hub.After(0).size() == 3);
+  publish(2);  // 98 + 2
+  CHECK(hub.After(0).size() == 2);
+  CHECK(publish(1000) == 7);
+  CHECK(hub.After(0).size() == 1);
+  publish(1);
+  CHECK(hub.After(0).size() == 1);
+  CHECK(hub.After(0)[0]->id == 8);
 }
 
 TEST_CASE("a stream ends when its listener may no longer listen", "[http]") {
