@@ -30,6 +30,7 @@ Ground::Ground(AgentOptions given, const Clock& the_clock, telemetry::Log& the_l
       log(the_log),
       loop(the_clock),
       net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version)}),
+      metrics_net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version)}),
       http(net, loop),
       sources(the_clock),
       random_(options.seed) {

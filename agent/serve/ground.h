@@ -43,6 +43,9 @@ struct Ground {
   app::Loop loop;
   // Any thread; callbacks on the client's own thread.
   net::CurlClient net;
+  // For metrics sources alone: a round's questions take long to plan and its answers to read, and no
+  // call to a cluster is to wait for that.
+  net::CurlClient metrics_net;
   std::unique_ptr<kube::Discovery> discovery;  // outlives the calls that `kube` has under way
   std::unique_ptr<kube::KubeClient> kube;
 

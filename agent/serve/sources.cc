@@ -55,7 +55,7 @@ Sources::Sources(Ground& ground) : ground_(ground) {
     one.name = config.name;
     if (const auto* server = std::get_if<spec::PrometheusSource>(&config.source)) {
       auto source = std::make_unique<prometheus::ServerSource>(
-          ground.net, ground.net, ground.clock, ground.NextSeed(),
+          ground.metrics_net, ground.metrics_net, ground.clock, ground.NextSeed(),
           prometheus::ApiOptionsOf(*server), prometheus::FoldOptionsOf(*server));
       one.server = source.get();
       app::ExposeFolding(ground.metrics, one.name, source->counters());
@@ -64,7 +64,7 @@ Sources::Sources(Ground& ground) : ground_(ground) {
     } else {
       one.embedded_config = &std::get<spec::EmbeddedSource>(config.source);
       auto source = std::make_unique<prometheus::EmbeddedSource>(
-          ground.net, ground.net, ground.clock, OptionsOf(*one.embedded_config));
+          ground.metrics_net, ground.metrics_net, ground.clock, OptionsOf(*one.embedded_config));
       one.embedded = source.get();
       one.source = std::make_unique<app::CountedSource>(ground.metrics, ground.clock, one.name,
                                                         std::move(source));
