@@ -67,13 +67,14 @@ class Older {
                 killed ? " while no agent ran" : "", refused ? "refused" : "NOT REFUSED");
     if (!refused) return;
     ++figures_.refused;
-    Untouched("bad-0", StrCat("shop:bad-", number));
+    const std::string waits = StrCat("shop:bad-", number);
+    Untouched("bad-0", waits);
     Promote("good-0", StrCat("shop:good-", number));
     Accept("bad-0");
-    RollBack("bad-0", StrCat("shop:again-", number));
+    RollBack("bad-0", waits);
   }
 
-  // A version asked for while its guard is refused is not begun.
+  // A version asked for while its guard is refused is not begun; it is once the state is accepted.
   void Untouched(const std::string& ns, const std::string& image) {
     town_.SetImage(ns, image);
     PollUntil([&] { return town_.StatusOf(ns).Find("release") != nullptr; }, kWatched,
