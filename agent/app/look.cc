@@ -122,6 +122,9 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   AnswerCommands(*slot, result.answers);
   slot->urgent = slot->urgent || result.state.phase == release::Phase::kRollingBack;
   const bool inbox_moves = InboxMoves(*slot, result.state);
+  // What is as it was is not written: a look follows each write, and would write it again.
+  if (result.state_changed && result.actions.empty())
+    result.state_changed = release::ToJson(*slot->state) != release::ToJson(result.state);
   bool quiet = !result.state_changed && result.actions.empty() && !inbox_moves;
   // Once it was let go only the news of its end is waited for.
   bool lets_go = result.finalized && slot->deleting && slot->has_finalizer;

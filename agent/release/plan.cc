@@ -132,10 +132,21 @@ Plan CompilePlan(const spec::Guard& guard, bool bypass) {
 
 bool FollowsReplicas(const Context& c) { return routing::FollowsReplicas(c.plan.routing); }
 
+namespace {
+
+// The promotion itself scales the former stable one of two Deployments down.
+bool MayBeDrained(const Context& c) {
+  if (!c.active() || !c.tracks.roles_swap) return false;
+  return c.state().phase == Phase::kPromoting || c.rel().held_from == Phase::kPromoting;
+}
+
+}  // namespace
+
 int64_t FullSize(const Context& c) {
   const int64_t base = c.active() ? c.rel().base_replicas : c.stable().replicas;
   if (FollowsReplicas(c)) return base;
-  return c.obs.hpa.exists ? std::max(base, c.stable().replicas) : c.stable().replicas;
+  const bool varies = c.obs.hpa.exists || MayBeDrained(c);
+  return varies ? std::max(base, c.stable().replicas) : c.stable().replicas;
 }
 
 int64_t CandidateNeed(const Context& c, int64_t weight) {

@@ -125,10 +125,16 @@ void Finish(Context& c) {
   Complete(c, "promoted", StrCat("revision ", c.rel().candidate, " is stable now"));
 }
 
+// Another template was set before the target could be held, and rolls by now.
+bool RollsPast(const Context& c) {
+  return c.plan.hold && c.rel().stage < 2 && !c.obs.target.held && !c.rel().parked.is_object();
+}
+
 }  // namespace
 
 void Promote(Context& c) {
   if (c.plan.kind == Plan::Kind::kRolling) {
+    if (RollsPast(c) && EndedBySuperseding(c)) return;
     if (c.rel().stage == 0) c.EditRelease().stage = 1;
     if (c.rel().stage == 1) {
       HoldTarget(c);

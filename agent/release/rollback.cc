@@ -221,7 +221,9 @@ void FinishBack(Context& c) {
 // Its template may be back, by whoever put it there, long before its pods are.
 bool StableIsBack(Context& c) {
   const WorkloadView& w = c.obs.target;
-  if (c.tracks.roles_swap || !c.rel().touched_target || w.revision != c.rel().stable) return true;
+  if (c.tracks.roles_swap || !c.rel().touched_target) return true;
+  // Another one is there for as long as ours is on its way, or waits behind the hold.
+  if (w.revision != c.rel().stable) return !c.plan.hold || NewsWaits(c);
   if (w.RolledOut()) return true;
   WatchProgress(c, w.updated + w.available, false);
   if (c.obs.now - *c.rel().progress_at >= c.guard.progress_deadline)
@@ -328,7 +330,8 @@ namespace {
 void StopRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
   const bool stops = c.plan.kind == Plan::Kind::kRolling && c.plan.hold && w.kind == "Deployment";
-  if (stops && !w.held && !w.RolledOut()) Hold(c, "the rollback waits for approval");
+  // Pods that are missing after somebody scaled it are no rollout.
+  if (stops && !w.held && HasStrays(c, w.revision)) Hold(c, "the rollback waits for approval");
 }
 
 }  // namespace

@@ -430,6 +430,37 @@ TEST_CASE("case: a newer template is set while a release goes back") {
   }
 }
 
+// Another template came between the look that saw the bake end and the hold, which was refused for
+// it. The promotion began its first stage anew with every look, and wrote so for ever.
+TEST_CASE("case: another template rolls before a promoted target is held") {
+  CHECK(Play(DrawPlan(1795330547)).stable == ImageOf("v1"));
+  CHECK(Play(DrawPlan(1795330547)).status_writes < 100);
+}
+
+// The former stable one of two Deployments had been scaled down by the promotion, whose last hook
+// still ran; zero pods were taken for all that it needs, and everything went back to nobody.
+TEST_CASE("case: a template is replaced while the hook after its promotion runs") {
+  Play(DrawPlan(1795326931));
+  for (int64_t at = 90; at <= 150; at += 4) {
+    INFO("at " << at);
+    Plan plan = Story("canary gateway second Deployment",
+                      {{.at = seconds(1), .kind = Kind::kRelease, .version = "v2"},
+                       {.at = seconds(at), .kind = Kind::kRelease, .version = "v1"}});
+    plan.versions["v2"] = Quality::kGood;
+    plan.delete_at_end = false;
+    Play(plan);
+  }
+}
+
+// Its pods were all there, and some were missing after that: no rollout that had to stand still.
+TEST_CASE("case: a target is scaled while its rollback waits for approval") {
+  Play(DrawPlan(1795328048));
+}
+
+// The candidate was gone already, all traffic with the new template of the target: the rollback was
+// taken for done before stable's template was back.
+TEST_CASE("case: a trigger at the very end of a promotion") { Play(DrawPlan(1795331027)); }
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =
