@@ -156,6 +156,7 @@ void Controller::OnGuard(const Json& object) {
     KeepObject(*slot, object);
     slot->resource_version = version;
   } else {
+    if (!IsAsNew(slot->told_version, version)) slot->told_version = version;
     // What is looked at next and what is recorded of it speak of the same spec.
     Json kept = ObjectOf(*slot);
     kept.Set("spec", object.At("spec"));
@@ -237,6 +238,7 @@ void Controller::KeepObject(Slot& slot, const Json& object) {
     annotations->Erase("kubectl.kubernetes.io/last-applied-configuration");
   slot.uid = metadata.At("uid").Str();
   slot.generation = metadata.At("generation").IntOr(0);
+  packer_.Holds(slots_.size());
   slot.packed_object = packer_.Pack(Json::Obj({{"apiVersion", object.At("apiVersion")},
                                                {"kind", object.At("kind")},
                                                {"metadata", std::move(metadata)},

@@ -194,6 +194,9 @@ class Controller {
                 std::function<void()> news);
   void Finalize(const SlotPtr& slot);
   void AddFinalizer(const SlotPtr& slot);
+  bool Overtaken(const Slot& slot) const;
+  void ReadAgain(const SlotPtr& slot);
+  void BackOff(const SlotPtr& slot, const Error& error);
   void Rest(const SlotPtr& slot, Status status);
   void AnswerCommands(Slot& slot, const std::vector<release::CommandAnswer>& answers);
   void Follow(Slot& slot, const release::Observation& observation);

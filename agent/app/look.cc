@@ -73,6 +73,10 @@ void Controller::Look(const SlotPtr& slot) {
     Schedule(slot, kIdleLook);
     return;
   }
+  if (Overtaken(*slot)) {
+    ReadAgain(slot);
+    return;
+  }
   // The answer to a write of ours may have brought a newer spec than the watch.
   if (slot->generation != slot->parsed_generation) {
     Parse(*slot, ObjectOf(*slot));
@@ -263,47 +267,58 @@ void Controller::Rest(const SlotPtr& slot, Status status) {
     Leave(slot);
     return;
   }
-  if (status) {
+  if (!status) slot->reasons = {status.error().message};
+  const bool conflict = !status && (status.error().code == ErrorCode::kConflict ||
+                                    status.error().code == ErrorCode::kNotFound);
+  if (conflict || Overtaken(*slot)) {
+    ReadAgain(slot);
+  } else if (status) {
     slot->failures = 0;
     Schedule(slot, Duration(0));
-    return;
+  } else {
+    BackOff(slot, status.error());
   }
-  slot->reasons = {status.error().message};
-  if (status.error().code == ErrorCode::kConflict || status.error().code == ErrorCode::kNotFound) {
-    // Read our own object again: another writer may have moved it on.
-    ClusterRequest request;
-    request.verb = Verb::kGet;
-    request.type = kube::resources::Guards();
-    request.ns = slot->ns;
-    request.name = slot->name;
-    request.urgent = slot->urgent;
-    slot->busy = true;
-    ports_.cluster->Call(std::move(request),
-                         [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
-                           if (alive.expired()) return;
-                           slot->busy = false;
-                           if (object && UidOf(*object) != slot->uid) {
-                             if (!slot->gone) OnGuard(*object);
-                             return;
-                           }
-                           if (object) {
-                             slot->resource_version =
-                                 object->At("metadata", "resourceVersion").Str();
-                             KeepObject(*slot, *object);
-                             KeepStatus(*slot, object->At("status"));
-                             slot->state.reset();
-                             Parse(*slot, *object);
-                           }
+}
+
+// The watch has told of a later version than the one our writes know of: an answer was lost, or
+// another writer came in between.
+bool Controller::Overtaken(const Slot& slot) const {
+  return !slot.told_version.empty() && !IsAsNew(slot.resource_version, slot.told_version);
+}
+
+void Controller::ReadAgain(const SlotPtr& slot) {
+  ClusterRequest request;
+  request.verb = Verb::kGet;
+  request.type = kube::resources::Guards();
+  request.ns = slot->ns;
+  request.name = slot->name;
+  request.urgent = slot->urgent;
+  slot->busy = true;
+  ports_.cluster->Call(std::move(request),
+                       [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
+                         if (alive.expired()) return;
+                         slot->busy = false;
+                         if (object && UidOf(*object) != slot->uid) {
+                           if (!slot->gone) OnGuard(*object);
+                         } else if (object) {
+                           slot->resource_version = object->At("metadata", "resourceVersion").Str();
+                           slot->told_version.clear();
+                           KeepObject(*slot, *object);
+                           KeepStatus(*slot, object->At("status"));
+                           slot->state.reset();
+                           Parse(*slot, *object);
                            Schedule(slot, kConflictRetry);
-                         });
-    return;
-  }
-  int doublings = std::min(slot->failures++, kMaxDoublings);
-  auto backoff = kFirstBackoff * (1 << doublings);
-  Schedule(slot, status.error().retry_after.count() > 0
-                     ? Duration(status.error().retry_after)
-                     : backoff + Duration(static_cast<int64_t>(random_.Below(
-                                     static_cast<uint64_t>(backoff.count()) / 4 + 1))));
+                         } else {
+                           BackOff(slot, object.error());
+                         }
+                       });
+}
+
+void Controller::BackOff(const SlotPtr& slot, const Error& error) {
+  const auto backoff = kFirstBackoff * (1 << std::min(slot->failures++, kMaxDoublings));
+  const auto spread = random_.Below(static_cast<uint64_t>(backoff.count()) / 4 + 1);
+  Schedule(slot, error.retry_after.count() > 0 ? Duration(error.retry_after)
+                                               : backoff + Duration(static_cast<int64_t>(spread)));
 }
 
 void Controller::AddFinalizer(const SlotPtr& slot) {

@@ -47,6 +47,17 @@ bool Selected(const spec::Guard& guard, const spec::RuleGroup& group) {
       });
 }
 
+release::Signal Unasked(const spec::Rule& rule) {
+  release::Signal signal;
+  signal.source = release::Signal::Source::kRule;
+  signal.state = release::Signal::State::kPending;
+  signal.name = rule.name;
+  signal.action = rule.action;
+  signal.severity = rule.severity;
+  signal.reason = StrCat(rule.name, ": not asked yet");
+  return signal;
+}
+
 promql::VariableValue Text(const std::string& text) { return promql::VariableValue::Text(text); }
 
 release::Signal::State StateOf(analysis::RulePhase phase) {
@@ -179,7 +190,9 @@ void RuleSensor::Begin(const GuardView& view, Watch& watch) {
                                          : group->group.alpha;
         track.compare = std::make_unique<analysis::CompareState>(analysis::StartCompare(*compare));
       }
-      track.due = NextOnGrid(clock_.Now(), track.interval);
+      // What baked while nobody looked is asked about at once.
+      const bool late = view.state.phase == Phase::kBaking || view.state.phase == Phase::kPromoting;
+      track.due = late ? clock_.Now() : NextOnGrid(clock_.Now(), track.interval);
       Arm(track.due);
     }
   }
@@ -390,17 +403,24 @@ std::vector<RuleReading> RuleSensor::Readings(const std::string& guard) const {
   return readings;
 }
 
+// A release that is seen for the first time, by an agent that has just begun perhaps.
+void RuleSensor::NothingAskedYet(const spec::Guard& guard, release::Observation& observation) {
+  for (const auto& group : Groups()) {
+    if (!Selected(guard, group->group)) continue;
+    for (const spec::Rule& rule : group->group.rules) observation.signals.push_back(Unasked(rule));
+  }
+}
+
 void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState& state,
                             release::Observation& observation) {
+  if (!Judged(state)) return;
   auto found = watches_.find(guard.Id());
-  if (found == watches_.end() || !state.release || found->second->release != state.release->id)
+  if (found == watches_.end() || found->second->release != state.release->id) {
+    NothingAskedYet(guard, observation);
     return;
+  }
   for (const Track& track : found->second->tracks) {
-    release::Signal signal;
-    signal.source = release::Signal::Source::kRule;
-    signal.name = track.rule().name;
-    signal.action = track.rule().action;
-    signal.severity = track.rule().severity;
+    release::Signal signal = Unasked(track.rule());
     if (track.compare) {
       if (track.compare->message.empty()) continue;  // not looked yet: nothing to say
       // With all traffic on one track there is nothing to compare with, and that is what was
@@ -421,8 +441,8 @@ void RuleSensor::Contribute(const spec::Guard& guard, const release::GuardState&
       signal.evidence = analysis::ToJson(track.state);
       signal.evidence.Set("query", track.plan.ask);
       if (track.plan.threshold) signal.evidence.Set("threshold", track.plan.threshold->value);
-    } else {
-      continue;  // not asked yet: nothing to say
+    } else if (found->second->candidate_pods.empty()) {
+      continue;  // there is nothing to ask about
     }
     observation.signals.push_back(std::move(signal));
     if (std::string trouble = sources_.Trouble(track.rule().source); !trouble.empty())

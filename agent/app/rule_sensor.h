@@ -77,6 +77,7 @@ class RuleSensor : public Sensor {
   void OnCompare(const std::shared_ptr<Watch>& watch, size_t track,
                  const std::shared_ptr<Look>& look, Time at);
   void Tell(const Watch& watch, const Track& track) const;
+  void NothingAskedYet(const spec::Guard& guard, release::Observation& observation);
 
   Timers& timers_;
   const Clock& clock_;

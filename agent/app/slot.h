@@ -54,6 +54,8 @@ struct Controller::Slot {
   Json owner;
   int64_t generation = 0;
   std::string resource_version;
+  // What the watch told of while a write of ours was under way; its answer may never come.
+  std::string told_version;
   int64_t parsed_generation = -1;
   bool deleting = false;
   bool has_finalizer = false;

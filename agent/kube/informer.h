@@ -36,7 +36,8 @@ struct InformerOptions {
   Duration list_timeout = std::chrono::seconds(60);
   Duration watch_timeout = std::chrono::minutes(5);
   Duration min_backoff = std::chrono::milliseconds(500);
-  Duration max_backoff = std::chrono::seconds(30);
+  // Who cannot see takes nothing back: short, though a server that is ailing is asked more often.
+  Duration max_backoff = std::chrono::seconds(5);
   // Every so often each object is handed to the handlers again as unchanged; 0: never.
   Duration resync{0};
 };

@@ -40,6 +40,7 @@ ObjectCache::Seen ObjectCache::Put(const Json& object, uint64_t list, Json* befo
     bytes_ -= next->packed().size();
     next = entries_.erase(next);
   }
+  packer_.Holds(entries_.size() + 1);
   const auto at = entries_.emplace_hint(next, key, version, packer_.Pack(object));
   at->SetList(list);
   bytes_ += at->packed().size();

@@ -36,7 +36,9 @@ constexpr int kMaxDepth = 200;
 // Label and annotation keys are keys too, and may be many; beyond this they are written out.
 constexpr size_t kMaxWords = 8192;
 constexpr size_t kMaxWordLength = 128;
-constexpr size_t kMaxLearnt = 2048;
+// Beside a few in any case, one word for as many objects as must have it to gain from it.
+constexpr size_t kFewLearnt = 64;
+constexpr size_t kObjectsPerWord = 16;
 constexpr uint32_t kOften = 24;
 // Shorter texts gain nothing; of more texts in one object the first are looked through.
 constexpr size_t kWorthPointing = 4;
@@ -296,7 +298,7 @@ void Packer::AppendValue(std::string_view text, std::string& out) {
   }
   const size_t hash = std::hash<std::string_view>()(text);
   if (AppendAgain(text, hash, out)) return;
-  if (learnt_ < kMaxLearnt && often_.Vote(hash) && AppendKnown(text, true, out)) {
+  if (learnt_ < most_learnt_ && often_.Vote(hash) && AppendKnown(text, true, out)) {
     ++learnt_;
     return;
   }
@@ -346,6 +348,10 @@ void Packer::Append(const Json& value, int depth, std::string& out) {
       }
       return;
   }
+}
+
+void Packer::Holds(size_t objects) {
+  most_learnt_ = std::min(kMaxLearnt, kFewLearnt + objects / kObjectsPerWord);
 }
 
 std::string Packer::Pack(const Json& value) {

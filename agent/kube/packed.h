@@ -41,9 +41,15 @@ class Packer {
   std::string Pack(const Json& value);
   Json Unpack(std::string_view packed) const;
 
+  // How many packed objects there are: so many texts are worth learning, or fewer. What is written
+  // again and again in few objects (the revision that is being released) would fill it for ever.
+  void Holds(size_t objects);
+
   size_t dictionary_size() const { return words_.size(); }
 
  private:
+  static constexpr size_t kMaxLearnt = 2048;
+
   void Append(const Json& value, int depth, std::string& out);
   void AppendValue(std::string_view text, std::string& out);
   bool AppendAgain(std::string_view text, size_t hash, std::string& out);
@@ -53,6 +59,7 @@ class Packer {
   std::deque<std::string> words_;  // stable addresses: the map's keys point into them
   std::unordered_map<std::string_view, uint32_t> numbers_;
   size_t learnt_ = 0;  // words that were learnt from values
+  size_t most_learnt_ = kMaxLearnt;
   OftenSeen often_;
   // Texts of the object that is being packed: hash, and where its length stands.
   std::vector<std::pair<size_t, size_t>> texts_;

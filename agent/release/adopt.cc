@@ -11,6 +11,7 @@ namespace {
 
 constexpr int64_t kMaxPauseConflicts = 3;
 constexpr Duration kSeenLate = std::chrono::minutes(2);
+constexpr Duration kFirstSeenLate = std::chrono::hours(1);
 
 // What runs in production now: the rolled out template, or, with a held target whose template has
 // moved on already, the revision that has the pods.
@@ -74,13 +75,21 @@ bool InWindow(const Context& c, const std::string& revision) {
   return false;
 }
 
+bool WasHere(const Context& c, const std::string& revision) {
+  const auto& history = c.state().history;
+  return c.state().Quarantined(revision, c.obs.now) != nullptr ||
+         std::any_of(history.begin(), history.end(),
+                     [&](const StableRecord& r) { return r.revision == revision; });
+}
+
 // When its pods began to come, where nobody held them back: it may be seen late, and what fires
 // about it was not firing before. A revision that was there once has an older object.
 Time Began(const Context& c, const std::string& revision, bool unheld) {
   const RevisionView* found = unheld ? c.obs.target.Find(revision) : nullptr;
   if (found == nullptr || found->object == nullptr) return c.obs.now;
   auto made = ParseRfc3339(found->object->At("metadata", "creationTimestamp").Str());
-  return made && *made < c.obs.now && c.obs.now - *made < kSeenLate ? *made : c.obs.now;
+  const Duration late = WasHere(c, revision) ? kSeenLate : kFirstSeenLate;
+  return made && *made < c.obs.now && c.obs.now - *made < late ? *made : c.obs.now;
 }
 
 void Open(Context& c, const std::string& revision, bool bypass) {
@@ -90,13 +99,16 @@ void Open(Context& c, const std::string& revision, bool bypass) {
   rel.candidate = revision;
   rel.stable = c.state().stable;
   rel.actor = "rollguard";
-  rel.started = Began(c, revision, bypass || !c.plan.hold);
+  rel.started = Began(c, revision, bypass || !c.obs.target.held);
   rel.base_replicas = c.stable().replicas;
   rel.restarts_base = c.obs.candidate_pods.restarts;
+  rel.cures = c.stable().available == 0;
   rel.fast = InWindow(c, revision);
   rel.bypass = bypass;
   GuardState& state = c.Edit();
   state.release = std::move(rel);
+  const bool makes_one = c.plan.kind == Plan::Kind::kSibling && !c.tracks.roles_swap;
+  if (makes_one) state.seen_candidate.uid = SeenWorkload::kMayExist;
   state.seen.clear();
   state.blocked_by.clear();
   state.queued_since.reset();

@@ -6,6 +6,9 @@
 namespace rollguard::release {
 namespace {
 
+// What is pending tells when it is over, unless there is nothing left to ask about.
+constexpr Duration kLookAgain = std::chrono::seconds(5);
+
 void AdvanceRolling(Context& c) {
   const WorkloadView& w = c.obs.target;
   if (EndedBySuperseding(c) || !KeepHeld(c)) return;
@@ -69,7 +72,10 @@ void Advance(Context& c) {
   if (EndedBySuperseding(c) || !KeepHeld(c)) return;
   FloorHpa(c);
   std::vector<std::string> holds = HoldReasons(c);
-  if (std::string reason = StableShort(c); !reason.empty()) holds.push_back(std::move(reason));
+  // What may be the cure of a stable one that serves nobody is not held for it.
+  const bool cures = c.rel().cures && c.stable().available == 0 && c.candidate().available > 0;
+  if (std::string reason = StableShort(c); !reason.empty() && !cures)
+    holds.push_back(std::move(reason));
   const bool confirmed = c.rel().scratch.confirmed;
   if (!holds.empty() && !confirmed) {
     for (const auto& reason : holds) c.Wait(reason);
@@ -131,6 +137,7 @@ void Bake(Context& c) {
     for (const Signal& signal : c.obs.signals) {
       if (signal.state == Signal::State::kPending &&
           signal.action == spec::TriggerAction::kRollback) {
+        c.Wake(c.obs.now + kLookAgain);
         c.Wait(StrCat(signal.name, " is pending"));
         return;
       }

@@ -163,6 +163,7 @@ void StepUnseen(Context& c);
 
 // hooks.cc
 Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string& failure);
+bool AnyHookMade(const Context& c, const std::vector<spec::Hook>& hooks);
 // The hook whose failure keeps this phase from ending and was told; empty: there is none.
 std::string FailedHook(const Context& c);
 
@@ -182,6 +183,8 @@ void WatchProgress(Context& c, int64_t mark, bool complete);
 // After the phase has compared what it sees with what it saw: an agent that was away may find much
 // done. True when it has left the phase for it.
 bool JudgeProgress(Context& c);
+// Something is asked for only now (nobody could before): what follows from it gets its own time.
+void AllowTime(Context& c);
 void EnsureBackground(Context& c);
 
 // rollback_begin.cc

@@ -102,6 +102,13 @@ Progress RunHooks(Context& c, const std::vector<spec::Hook>& hooks, std::string&
   return Progress::kDone;
 }
 
+bool AnyHookMade(const Context& c, const std::vector<spec::Hook>& hooks) {
+  return std::any_of(hooks.begin(), hooks.end(), [&](const spec::Hook& hook) {
+    const std::string name = HookJobName(c.guard, c.rel().id, hook.name);
+    return IsDone(c, name) || Has(c.rel().hooks_made, name);
+  });
+}
+
 std::string FailedHook(const Context& c) {
   const Phase phase = c.state().phase;
   const spec::Hooks& all = c.guard.hooks;

@@ -25,6 +25,10 @@ Signal WorkloadSignal(std::string name, std::string reason) {
 
 // What the cluster itself says about the candidate's pods; it does not wait for readiness.
 void AddWorkload(const Context& c, std::vector<Signal>& out) {
+  // The second Deployment has got another template: what its pods do is not this version's doing.
+  if (c.tracks.roles_swap && c.candidate().exists && c.candidate().revision != c.rel().candidate) {
+    return;
+  }
   const PodsView& pods = c.obs.candidate_pods;
   if (pods.image_pull_failing) out.push_back(WorkloadSignal("ImagePull", pods.problem));
   if (pods.crash_looping) out.push_back(WorkloadSignal("CrashLoop", pods.problem));
@@ -217,11 +221,22 @@ void WatchProgress(Context& c, int64_t mark, bool complete) {
   c.Wake(*c.rel().progress_at + c.guard.progress_deadline);
 }
 
-bool JudgeProgress(Context& c) {
+namespace {
+
+bool Overdue(const Context& c) {
   const ReleaseState& rel = c.rel();
-  const bool overdue = rel.progress_at && rel.progress_mark >= 0 &&
-                       c.obs.now - *rel.progress_at >= c.guard.progress_deadline;
-  if (!overdue) return false;
+  return rel.progress_at && rel.progress_mark >= 0 &&
+         c.obs.now - *rel.progress_at >= c.guard.progress_deadline;
+}
+
+}  // namespace
+
+void AllowTime(Context& c) {
+  if (Overdue(c)) c.EditRelease().progress_at = c.obs.now;
+}
+
+bool JudgeProgress(Context& c) {
+  if (!Overdue(c)) return false;
   const std::string& problem = c.obs.candidate_pods.problem;
   Signal signal =
       WorkloadSignal("ProgressDeadline", StrCat("the workload came no nearer for ",

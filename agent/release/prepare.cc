@@ -81,7 +81,9 @@ void Prepare(Context& c) {
     return;
   }
   FloorHpa(c);
-  WatchProgress(c, c.candidate().ready + c.candidate().updated, false);
+  // Before it is there nothing is late but ourselves.
+  const WorkloadView& w = c.candidate();
+  WatchProgress(c, w.ready + w.updated, !w.exists);
   if (ApplySplit(c, routing::Split{}, "routes are pinned to stable") != Progress::kDone) return;
   if (!Settled(c)) return;
   // Without a router the first pods are the first traffic: they come with the first step.

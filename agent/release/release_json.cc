@@ -177,6 +177,7 @@ Json ToJson(const ReleaseState& r) {
   PutText(out, "backgroundRun", r.background_run);
   PutCount(out, "backgroundAttempt", r.background_attempt);
   PutFlag(out, "full", r.full);
+  PutFlag(out, "cures", r.cures);
   PutFlag(out, "fast", r.fast);
   PutFlag(out, "bypass", r.bypass);
   PutCount(out, "restartsBase", r.restarts_base);
@@ -224,6 +225,7 @@ Expected<ReleaseState> ReleaseFromJson(const Json& json) {
   r.background_run = json.At("backgroundRun").Str();
   r.background_attempt = json.At("backgroundAttempt").IntOr(0);
   r.full = json.At("full").BoolOr(false);
+  r.cures = json.At("cures").BoolOr(false);
   r.fast = json.At("fast").BoolOr(false);
   r.bypass = json.At("bypass").BoolOr(false);
   r.restarts_base = json.At("restartsBase").IntOr(0);

@@ -96,10 +96,26 @@ int64_t CannotCarry(const Context& c) {
   return share >= kEnough ? 0 : 100 - share;
 }
 
+// The target stands at zero under another template: Kubernetes brings up its latest ReplicaSet
+// then, be it of a revision that was rejected long ago.
+bool WouldBringUpAnother(const Context& c) {
+  const WorkloadView& w = c.obs.target;
+  if (!FollowsReplicas(c) || w.replicas > 0 || w.total > 0 || w.revision == c.rel().stable)
+    return false;
+  const auto made = [](const RevisionView& r) {
+    return r.object != nullptr ? r.object->At("metadata", "creationTimestamp").Str() : "";
+  };
+  const RevisionView* stable = w.Find(c.rel().stable);
+  return stable != nullptr &&
+         std::any_of(w.revisions.begin(), w.revisions.end(), [&](const RevisionView& r) {
+           return r.revision != stable->revision && made(r) >= made(*stable);
+         });
+}
+
 // The target was rolling towards the candidate: back with the template before traffic.
 bool UndoTarget(Context& c) {
   if (c.tracks.roles_swap) return true;
-  if (RollsAround(c)) c.EditRelease().touched_target = true;
+  if (RollsAround(c) || WouldBringUpAnother(c)) c.EditRelease().touched_target = true;
   if (!c.rel().touched_target) return true;
   // A newer template was there before, too: what tells that the undo is over is that stable's pods
   // are alone.
@@ -198,7 +214,9 @@ bool PutToRest(Context& c) {
 
 // What is the same for every strategy once traffic is home.
 void FinishBack(Context& c) {
-  if (!NewsIsIn(c) && ConfirmConfigs(c) == Progress::kWaiting) {
+  // While hooks run, for hours perhaps, what is written there is the owner's again.
+  const bool put_back = AnyHookMade(c, c.guard.hooks.rollback);
+  if (!put_back && !NewsIsIn(c) && ConfirmConfigs(c) == Progress::kWaiting) {
     const Time until = c.rel().trigger->at + kConfigPatience;
     if (c.obs.now >= until) Escalate(c, "the configuration of stable cannot be put back");
     c.Wake(std::max(c.obs.now + std::chrono::seconds(5), until));
@@ -460,6 +478,7 @@ void Complete(Context& c, const std::string& asked, const std::string& reason) {
     c.Tell("promoted", spec::RuleSeverity::kLow, reason);
   }
   state.release.reset();
+  if (state.seen_candidate.uid == SeenWorkload::kMayExist) state.seen_candidate = {};
   state.scores.clear();
   state.confident_looks = 0;
   state.last_look.reset();

@@ -99,6 +99,7 @@ struct ReleaseState {
   std::string background_run;
   int64_t background_attempt = 0;
   bool full = false;          // promote --full: no more steps
+  bool cures = false;         // stable served nobody when it began
   bool fast = false;          // a revision that was stable lately: no steps
   bool bypass = false;        // the target rolled out around the guard: watched as a rolling one
   int64_t restarts_base = 0;  // container restarts of the candidate when it began
@@ -148,6 +149,8 @@ struct Condition {
 // The newest view of a workload that something was decided on. Another agent, or this one after a
 // restart, may be shown an older one; on that nothing is decided.
 struct SeenWorkload {
+  // In the place of a uid: one was asked for, perhaps, and whether it was made is not known.
+  static constexpr std::string_view kMayExist = "?";
   std::string uid;
   std::string version;
   friend bool operator==(const SeenWorkload&, const SeenWorkload&) = default;

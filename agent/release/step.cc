@@ -110,7 +110,8 @@ void RememberViews(Context& c) {
                     target.uid != c.state().seen_target.uid || routes != c.state().seen_routes;
   if (!news && !c.out().state_changed) return;
   c.Edit().seen_target = target;
-  c.Edit().seen_candidate = SeenOf(c.obs.candidate);
+  const bool may_exist = c.state().seen_candidate.uid == SeenWorkload::kMayExist;
+  if (c.obs.candidate.exists || !may_exist) c.Edit().seen_candidate = SeenOf(c.obs.candidate);
   c.Edit().seen_routes = std::move(routes);
 }
 
@@ -167,7 +168,13 @@ StepResult Step(const spec::Guard& guard, GuardState state, const Observation& o
     if (!moved || ChangesSomething(result) || c.state().phase == Phase::kIdle) break;
     if (c.active() && c.rel().bypass && before < Phase::kPreparing) break;
   }
-  if (!ChangesSomething(result) && Judged(c) && JudgeProgress(c)) RunPhase(c);
+  if (Judged(c)) {
+    if (ChangesSomething(result)) {
+      AllowTime(c);
+    } else if (JudgeProgress(c)) {
+      RunPhase(c);
+    }
+  }
   if (c.state().phase != before) c.Wake(observation.now);
   UpdateConditions(c);
   c.SetCondition("Ready", true, "Watching", "");

@@ -8,6 +8,7 @@
 namespace rollguard::release {
 namespace {
 
+constexpr Duration kLook = std::chrono::seconds(1);  // whether it can be read again
 constexpr Duration kAgain = std::chrono::seconds(5);
 
 bool CanGoBack(const Context& c) {
@@ -56,7 +57,7 @@ void SendStaged(Context& c) {
 
 void StepUnseen(Context& c) {
   c.Wait("the cluster cannot be read: nothing new is decided");
-  c.Wake(c.obs.now + kAgain);
+  c.Wake(c.obs.now + kLook);
   if (!CanGoBack(c)) return;
   HandleCommands(c);
   if (c.state().phase != Phase::kRollingBack) {

@@ -224,8 +224,10 @@ double Fleet::StartAgent(bool limited) {
   const double begun = Monotonic();
   agent_ = testing::AgentProcess::Start({"--config", Config(limited), "--kubeconfig", kubeconfig},
                                         dir_.path() + "/agent.log");
-  if (agent_ == nullptr || !agent_->AwaitReady(std::chrono::minutes(5))) {
-    std::fprintf(stderr, "the agent was not ready\n");
+  const auto limit = std::chrono::minutes(options_.guards > 10'000 ? 15 : 5);
+  if (agent_ == nullptr || !agent_->AwaitReady(limit)) {
+    std::fprintf(stderr, "the agent was not ready\n%s\n",
+                 agent_ != nullptr ? agent_->Log().substr(0, 3000).c_str() : "");
     std::exit(1);
   }
   return Monotonic() - begun;

@@ -97,6 +97,18 @@ TEST_CASE("what single objects have is never learnt") {
   CHECK(packer.dictionary_size() < 20);
 }
 
+// A soak: each revision of a few services, written again and again while it is released, was learnt
+// and kept for ever.
+TEST_CASE("what few objects have is forgotten with them, however often it is written") {
+  Packer packer;
+  packer.Holds(50);
+  for (int i = 0; i < 100'000; ++i) (void)packer.Pack(Json::Arr({StrCat("revision-", i / 50)}));
+  CHECK(packer.dictionary_size() < 70);
+  packer.Holds(100'000);
+  for (int i = 0; i < 100'000; ++i) (void)packer.Pack(Json::Arr({StrCat("image-", i / 50)}));
+  CHECK(packer.dictionary_size() > 1900);
+}
+
 TEST_CASE("the dictionary does not grow without end") {
   Packer packer;
   for (int i = 0; i < 20000; ++i) {

@@ -353,6 +353,33 @@ TEST_CASE("lost capacity: without enough of stable's pods nothing moves on, and 
   scene.CheckSound();
 }
 
+TEST_CASE("lost capacity: the cure of a stable version that serves nobody is not held for it") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 25}, {pause: {duration: 20s}}, {setWeight: 75}")));
+  scene.Run(10s);
+  sim::RevisionBehaviour broken;
+  broken.never_ready = true;
+  scene.world.behaviours().SetImage("shop/checkout:v1", broken);
+  scene.Run(30s);
+  scene.SetImage("shop/checkout:v2");
+  CHECK(scene.Outcome("promoted"));
+  scene.CheckSound();
+}
+
+// A request that could not be sent for longer than the deadline: what it asks for has its own time.
+TEST_CASE("progress: what is asked for only now is not late") {
+  Scene scene(GuardWith(CanaryWith("{setWeight: 25}, {pause: {duration: 5s}}, {setWeight: 75}"),
+                        "  progressDeadline: 1m\n"));
+  scene.SetImage("shop/checkout:v2");
+  REQUIRE(scene.RunUntil([&] { return scene.state.phase == Phase::kPreparing; }, 1min));
+  scene.extra.stale = true;
+  scene.Run(3min);
+  scene.extra.stale = false;
+  const bool promoted = scene.Outcome("promoted");
+  INFO(Join(scene.trace, "\n"));
+  CHECK(promoted);
+  scene.CheckSound();
+}
+
 // What came up meanwhile was not seen, and the time was counted all the same.
 TEST_CASE("progress: a release that stands still is not one that makes no progress") {
   struct Row {

@@ -461,6 +461,70 @@ TEST_CASE("case: a target is scaled while its rollback waits for approval") {
 // taken for done before stable's template was back.
 TEST_CASE("case: a trigger at the very end of a promotion") { Play(DrawPlan(1795331027)); }
 
+// What an agent that was away, or cut off, made of the time that had passed. In order: an alert
+// that began between a rolling release's pods and its notice was taken for an older one; a bake was
+// over before any rule had been asked again; the time in which nothing could be asked for counted
+// against the version; one failed list after another kept the agent blind long after the network
+// was well.
+TEST_CASE("case: an agent comes back in the middle of a release") {
+  for (const uint64_t seed : {1795330295, 1795331993, 1795332400, 1795330990}) {
+    INFO("seed " << seed);
+    Play(DrawPlan(seed));
+  }
+}
+
+// Without a router and with all traffic on the candidate the target stands at zero. Brought back,
+// Kubernetes starts its latest ReplicaSet, which was of a version rejected long before.
+TEST_CASE("case: stable comes back from zero pods and a rejected version is younger") {
+  CHECK(Play(DrawPlan(1795328903)).stable == ImageOf("v1"));
+}
+
+// The create had an effect and no answer, and the watch was late: routes returned to a Service that
+// led to the candidate's pods as well.
+TEST_CASE("case: a template goes back while its candidate is being created") {
+  Play(DrawPlan(1795400265));
+}
+
+// The configuration of a version that was set while the rollback's hook waited for people was
+// overwritten once more.
+TEST_CASE("case: configuration is set while a hook of the rollback has failed") {
+  CHECK(Play(DrawPlan(1795409851)).stable == ImageOf("v3"));
+}
+
+// Stable crashed, and the fix waited for stable to be at its size.
+TEST_CASE("case: a fix for a stable version that has no pod") {
+  CHECK(Play(DrawPlan(1795412457)).stable == ImageOf("v1"));
+}
+
+// The answer to the write with which a release began was lost, and the watch had told of it while
+// it was under way: the agent went on as if nothing had been written, for ever.
+TEST_CASE("case: the answer to a write comes after the watch has told of it, and says it failed") {
+  CHECK(Play(DrawPlan(1795412685)).stable == ImageOf("v1"));
+}
+
+// It rolled for two minutes while people thought about taking the one before back; its alert was
+// taken for older than its release.
+TEST_CASE("case: a template rolls while the rollback before it waits for approval") {
+  CHECK(Play(DrawPlan(1795428408)).stable == ImageOf("v1"));
+}
+
+// The agent came back after the second Deployment had got another template, and took what that
+// one's pods did for the former one's doing.
+TEST_CASE("case: the template of a second Deployment is replaced while the agent is away") {
+  Play(DrawPlan(1795430440));
+}
+
+// Of the checker, or of a controller that is played: Argo does not promote what it has aborted;
+// Flagger does not notice that the template it promoted last is set again; a hold waits for nobody;
+// what people let roll needs a moment to go; another agent's write may be on its way; Flagger asks
+// nobody once it promotes; a second Deployment's own template calls the release off.
+TEST_CASE("case: what only looked wrong") {
+  for (const uint64_t seed : {1795327718, 1795332510, 1795408877, 1795407773, 1795411897}) {
+    INFO("seed " << seed);
+    Play(DrawPlan(seed));
+  }
+}
+
 // Values of the configuration were hidden from the record wherever the same text stood.
 TEST_CASE("case: configuration that says v1") {
   Plan plan =

@@ -14,6 +14,7 @@ constexpr Duration kAlertEvery = seconds(5);
 constexpr Duration kFollowsIn = seconds(10);
 // Until another controller was told, whatever fails on the way; what it promotes before, it does.
 constexpr Duration kTellsIn = seconds(60);
+constexpr Duration kDecidesIn = seconds(5);
 
 }  // namespace
 
@@ -50,6 +51,10 @@ void Simulation::NoteHeard(const std::string& version) {
        heard = world_.scheduler().Now()] {
         bool decided = kills != report_.kills || !checker_->state() ||
                        (external && checker_->StableImage() == ImageOf(version));
+        // Flagger asks nobody any more once it promotes; what was heard a moment before that is
+        // late.
+        const bool asks = plan_.setup->carrier == Setup::Carrier::kFlagger;
+        decided = decided || (asks && asked_gate_at_ < heard + kDecidesIn);
         for (size_t i = 0; !decided && i < checker_->state()->decisions.size(); ++i) {
           const release::Decision& decision = checker_->state()->decisions[i];
           decided = decision.release == id && decision.at <= heard &&

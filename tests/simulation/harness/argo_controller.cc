@@ -182,7 +182,7 @@ class ArgoController final : public sim::Controller {
   }
 
   void Advance(const ObjectKey& key, const Rollout& r, Json& status) {
-    if (r.alone() || r.last()) {
+    if (r.alone() || (r.last() && !r.aborted())) {
       status.Set("stableRS", r.hash);
       status.Set("currentStepIndex", static_cast<int64_t>(r.steps().size()));
       for (const char* word : {"abort", "pauseConditions", "controllerPause", "promoteFull"})

@@ -8,6 +8,7 @@
 #include "agent/release/observe.h"
 #include "agent/sim/selector.h"
 #include "tests/simulation/harness/foreign.h"
+#include "tests/simulation/harness/kinds.h"
 
 namespace rollguard::simulation {
 namespace {
@@ -39,17 +40,6 @@ std::string ImageIn(const Json& pod_template) {
 }
 
 std::string Percent(double share) { return StrCat(static_cast<int64_t>(share * 100 + 0.5), " %"); }
-
-bool IsRouteKind(std::string_view kind) {
-  return kind == "VirtualService" || kind == "DestinationRule" || kind == "HTTPRoute" ||
-         kind == "Ingress" || kind == "TraefikService" || kind == "HTTPProxy" ||
-         kind == "ApisixRoute" || kind == "TrafficSplit" || kind == "Splitter" || kind == "Service";
-}
-
-bool IsWorkload(std::string_view kind) {
-  return kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet" ||
-         kind == "Rollout" || kind == "Canary";
-}
 
 }  // namespace
 
@@ -212,6 +202,17 @@ void Checker::LearnRevision(const Json& object) {
     images_.try_emplace(ForeignHash(pod_template), ImageIn(pod_template));
 }
 
+// Flagger does not notice that the template it promoted last was set again in the middle of
+// another: it goes on with that, and what it promotes then has the hash of the other one in its
+// status.
+void Checker::LearnPromoted(const Json& before, const Json& canary) {
+  const std::string promoted = canary.At("status", "lastPromotedSpec").Str();
+  const sim::ObjectPtr primary =
+      world_.api().Get("apps", "deployments", kNs, StrCat(kApp, "-primary"));
+  if (primary && promoted != before.At("status", "lastPromotedSpec").Str())
+    images_[promoted] = ImageIn(primary->At("spec", "template"));
+}
+
 // Extra routes stand before the owner's: there places in the list say nothing.
 bool Checker::Moved(const std::string& pointer) const {
   return plan_.besides.headers &&
@@ -224,6 +225,7 @@ void Checker::OnOwners(const sim::Change& change) {
   if (kind == "Job") return besides_.OnJob(change);
   const bool workload = IsWorkload(kind);
   external_.OnChange(change);
+  if (kind == "Canary" && change.after && change.before) LearnPromoted(*change.before, object);
   if (!workload && !IsRouteKind(kind)) return;
   dirty_ = true;
   if (change.after && workload) LearnRevision(object);
@@ -257,7 +259,18 @@ void Checker::Wrote(const ClusterRequest& request, const sim::ApiReply& reply, b
   dirty_ = true;
   event_writes_.push_back({request, knows_back});
   if (plan_.setup->external()) return external_.Wrote(request, state_);
-  besides_.Wrote(StrCat(kind, " ", request.name), state_);
+  if (!OnlyHolds(request)) besides_.Wrote(StrCat(kind, " ", request.name), state_);
+}
+
+// What rolls is kept from rolling further, and nothing else: that waits for nobody.
+bool Checker::OnlyHolds(const ClusterRequest& request) {
+  if (request.verb != Verb::kPatch || !request.body.is_array()) return false;
+  const auto& patch = request.body.items();
+  return std::all_of(patch.begin(), patch.end(), [](const Json& op) {
+    const std::string path = op.At("path").Str();
+    return path == "/metadata/resourceVersion" ||
+           (path == "/spec/paused" && op.At("value").BoolOr(false));
+  });
 }
 
 // --- What is seen ---
@@ -422,6 +435,11 @@ bool Checker::LeftToPeople() const {
   return plan_.setup->strategy.find("onBad: pause") != std::string::npos;
 }
 
+// Another agent's may have been when the way back became durable; its view is soon corrected.
+bool Checker::OnItsWay(const Write& write) const {
+  return back_since_ && !write.knows_back && Now() - *back_since_ < kSettlesIn;
+}
+
 void Checker::CheckQuarantine(const Picture& before, const Write* write) {
   if (!state_ || around() || guard_deleting_) return;
   for (const release::Rejection& rejection : state_->quarantine) {
@@ -430,7 +448,7 @@ void Checker::CheckQuarantine(const Picture& before, const Write* write) {
     const std::string image = ImageOfRevision(rejection.revision);
     const double now = picture_.Share(image);
     if (its_release) {
-      if (write != nullptr && now > before.Share(image) + kHair) {
+      if (write != nullptr && now > before.Share(image) + kHair && !OnItsWay(*write)) {
         Violated("quarantine", StrCat(image, " is rejected and was given ", Percent(now),
                                       " instead of ", Percent(before.Share(image))));
       }
@@ -441,7 +459,9 @@ void Checker::CheckQuarantine(const Picture& before, const Write* write) {
       continue;
     }
     const Time since = unruly_since_.try_emplace(image, Now()).first->second;
-    if (unheld() && Now() - since < (plan_.setup->external() ? kToldIn : kNoticedIn)) continue;
+    // One that people had let roll is on its way out, with what came after it.
+    const bool leaves = unheld() || state_->phase == Phase::kRollingBack;
+    if (leaves && Now() - since < (plan_.setup->external() ? kToldIn : kNoticedIn)) continue;
     if (LeftToPeople()) continue;
     Violated("quarantine", StrCat(image, " is rejected and has ", Percent(now),
                                   " of the traffic in phase ", release::ToString(state_->phase)));
@@ -454,8 +474,7 @@ void Checker::CheckAbort(const Picture& before, const Write* write) {
   if (image == StableImage() || !IsRouteKind(write->request.type.kind)) return;
   const double now = picture_.Share(image), was = before.Share(image);
   if (now <= was + kHair) return;
-  // Another agent may have been on its way when this became durable; its view is soon corrected.
-  if (!write->knows_back && Now() - *back_since_ < kSettlesIn) return;
+  if (OnItsWay(*write)) return;
   Violated("abort", StrCat("on the way back ", image, " was given ", Percent(now), " instead of ",
                            Percent(was)));
 }
@@ -494,92 +513,11 @@ void Checker::CheckRecord(const Picture& before, const Write& write) {
   const double now = picture_.Share(image), was = before.Share(image);
   const double wanted = static_cast<double>(rel.wanted.candidate) / 100;
   const bool promoting = state_->phase == Phase::kPromoting || around();
-  if (now > was + kHair && now > wanted + 0.005 && !promoting && image != StableImage()) {
+  if (now > was + kHair && now > wanted + 0.005 && !promoting && image != StableImage() &&
+      !OnItsWay(write)) {
     Violated("record", StrCat(what, " gives ", image, " ", Percent(now), ", the durable intent is ",
                               Percent(wanted)));
   }
 }
-
-// --- The end ---
-
-std::string Checker::OwnersText(bool held) {
-  std::string all;
-  for (const sim::TypeInfo* type : world_.api().types().All()) {
-    const std::string& kind = type->type.kind;
-    const bool workload = IsWorkload(kind);
-    const bool scaler = kind == "HorizontalPodAutoscaler";
-    if (!IsRouteKind(kind) && !workload && !scaler) continue;
-    for (const auto& one : world_.api().List(type->type.group, type->type.plural, kNs)) {
-      Json object = *one;
-      for (const char* member : {"resourceVersion", "generation", "managedFields"})
-        object["metadata"].Erase(member);
-      object.Erase("status");
-      if (Json* labels = object["metadata"].Find("labels")) {
-        labels->Erase("touched");  // the owner's own doing, in the middle
-        if (labels->size() == 0) object["metadata"].Erase("labels");
-      }
-      Json* annotations = object["metadata"].Find("annotations");
-      if (annotations != nullptr && workload) {
-        annotations->Erase("deployment.kubernetes.io/revision");
-        if (held) annotations->Erase("rollguard.dev/rest");
-        if (annotations->size() == 0) object["metadata"].Erase("annotations");
-      }
-      if (workload) {
-        if (!object.At("spec", "paused").BoolOr(true)) object["spec"].Erase("paused");
-        object["spec"].Erase("template");
-        object["spec"].Erase("replicas");
-        if (held) object["spec"].Erase("paused"), object["spec"].Erase("updateStrategy");
-      }
-      all += object.Dump() + "\n";
-    }
-  }
-  return all;
-}
-
-void Checker::CheckOwners(bool held) {
-  if (plan_.setup->second) return;  // there the roles change, and with them the routes
-  const std::string now = OwnersText(held);
-  const std::string& was = held ? owners_held_ : owners_free_;
-  if (now == was) return;
-  std::string differs;
-  const auto old_lines = Split(was, '\n'), new_lines = Split(now, '\n');
-  for (std::string_view line : new_lines) {
-    if (std::find(old_lines.begin(), old_lines.end(), line) == old_lines.end())
-      differs += StrCat("\n  now  ", line);
-  }
-  for (std::string_view line : old_lines) {
-    if (std::find(new_lines.begin(), new_lines.end(), line) == new_lines.end())
-      differs += StrCat("\n  was  ", line);
-  }
-  Violated("foreign", StrCat("the owner's objects are not as they were:", differs));
-}
-
-// While there was no guard the owner rolled out what never works: a new guard finds it in place.
-bool Checker::MayBeBroken(const std::string& image) const {
-  return image == StableImage() && plan_.Has(Event::Kind::kDelete) &&
-         std::any_of(plan_.versions.begin(), plan_.versions.end(), [&](const auto& entry) {
-           return ImageOf(entry.first) == image && NeverWorks(entry.second);
-         });
-}
-
-void Checker::CheckAtRest() {
-  CheckOwners(true);
-  if (state_) besides_.AtRest(*state_, StableImage());
-  external_.AtRest(state_);
-  if (state_ && state_->phase == Phase::kAdopting) return;  // it never began
-  std::map<std::string, int64_t> images;
-  for (const auto& [name, pod] : pods_) {
-    if (!pod.terminating) ++images[pod.image];
-    if (!pod.terminating && !pod.ready && !MayBeBroken(pod.image))
-      Violated("converge", StrCat("pod ", name, " of ", pod.image, " is not ready"));
-  }
-  if (images.size() != 1 || images.begin()->first != StableImage()) {
-    std::string seen;
-    for (const auto& [image, count] : images) seen += StrCat(" ", image, " x ", count);
-    Violated("converge", StrCat("at rest pods should be of ", StableImage(), " alone:", seen));
-  }
-}
-
-void Checker::CheckRestored() { CheckOwners(false); }
 
 }  // namespace rollguard::simulation

@@ -94,12 +94,14 @@ class Checker {
   };
 
   Time Now() const { return world_.scheduler().Now(); }
+  static bool OnlyHolds(const ClusterRequest& request);
   void OnChange(const sim::Change& change);
   void OnPod(const sim::Change& change);
   void OnGuard(const sim::Change& change);
   void OnOwners(const sim::Change& change);
   bool Moved(const std::string& pointer) const;
   void LearnRevision(const Json& object);
+  void LearnPromoted(const Json& before, const Json& canary);
   void NoteDecisions();
   Picture Look();
   bool around() const { return around_until_ && Now() < *around_until_; }
@@ -114,6 +116,7 @@ class Checker {
   void CheckWeights();
   void CheckReady(const Picture& before, const Write* write, bool lost_by_deletion);
   void CheckCapacity(const Picture& before, const Write* write);
+  bool OnItsWay(const Write& write) const;
   void CheckQuarantine(const Picture& before, const Write* write);
   void CheckAbort(const Picture& before, const Write* write);
   void CheckRecord(const Picture& before, const Write& write);

@@ -30,6 +30,7 @@ bool Simulation::AnswersGate(FlaggerHook hook) {
     Note(StrCat("Flagger asks ", asks, "nobody answers"));
     return false;
   }
+  asked_gate_at_ = world_.scheduler().Now();
   Process& process = *living[asked_gates_++ % living.size()];
   auto known = process.agent->controller().Find(StrCat(kNs, "/", kApp));
   const std::string reason =

@@ -126,6 +126,7 @@ class Simulation : public app::Listener {
   Process second_;
   std::unique_ptr<sim::Controller> carrier_;  // of another controller's workload
   uint64_t asked_gates_ = 0;
+  Time asked_gate_at_{};  // and answered
   size_t flow_ = 0;
   size_t next_crash_ = 0;
   uint64_t faults_base_ = 0;  // writes before the faults began
