@@ -11,7 +11,6 @@ namespace {
 
 constexpr int64_t kMaxPauseConflicts = 3;
 constexpr Duration kSeenLate = std::chrono::minutes(2);
-constexpr Duration kFirstSeenLate = std::chrono::hours(1);
 
 // What runs in production now: the rolled out template, or, with a held target whose template has
 // moved on already, the revision that has the pods.
@@ -75,11 +74,13 @@ bool InWindow(const Context& c, const std::string& revision) {
   return false;
 }
 
-bool WasHere(const Context& c, const std::string& revision) {
-  const auto& history = c.state().history;
-  return c.state().Quarantined(revision, c.obs.now) != nullptr ||
-         std::any_of(history.begin(), history.end(),
-                     [&](const StableRecord& r) { return r.revision == revision; });
+// Made since the release of another revision began, however long that went on.
+bool IsNewSince(const Context& c, const std::string& revision, Time made) {
+  const auto& known = c.state().decisions;
+  const auto last = std::find_if(known.rbegin(), known.rend(), [](const Decision& decision) {
+    return decision.verdict == Verdict::kStart;
+  });
+  return last != known.rend() && last->revision != revision && made > last->at;
 }
 
 // When its pods began to come, where nobody held them back: it may be seen late, and what fires
@@ -88,8 +89,9 @@ Time Began(const Context& c, const std::string& revision, bool unheld) {
   const RevisionView* found = unheld ? c.obs.target.Find(revision) : nullptr;
   if (found == nullptr || found->object == nullptr) return c.obs.now;
   auto made = ParseRfc3339(found->object->At("metadata", "creationTimestamp").Str());
-  const Duration late = WasHere(c, revision) ? kSeenLate : kFirstSeenLate;
-  return made && *made < c.obs.now && c.obs.now - *made < late ? *made : c.obs.now;
+  if (!made || *made >= c.obs.now) return c.obs.now;
+  const bool is_new = IsNewSince(c, revision, *made) || c.obs.now - *made < kSeenLate;
+  return is_new ? *made : c.obs.now;
 }
 
 void Open(Context& c, const std::string& revision, bool bypass) {
