@@ -117,6 +117,7 @@ class Checker {
   void CheckReady(const Picture& before, const Write* write, bool lost_by_deletion);
   void CheckCapacity(const Picture& before, const Write* write);
   bool OnItsWay(const Write& write) const;
+  bool OvertookWhatRolls() const;
   void CheckQuarantine(const Picture& before, const Write* write);
   void CheckAbort(const Picture& before, const Write* write);
   void CheckRecord(const Picture& before, const Write& write);
@@ -137,7 +138,8 @@ class Checker {
 
   // Of the event that runs.
   std::vector<Write> event_writes_;
-  std::string replaced_;   // the template in the owner's workload was of this image until now
+  std::string replaced_;  // the template in the owner's workload was of this image until now
+  Time replaced_at_{};
   bool dirty_ = true;      // the picture may have changed
   bool pod_left_ = false;  // a ready pod was told to stop
   bool first_ = true;
