@@ -88,7 +88,10 @@ void Checker::Violated(const std::string& rule, const std::string& what) {
   violations_.push_back(StrCat(FormatClockTime(Now()), " ", rule, ": ", what));
 }
 
-void Checker::Asked(const std::string& version) { ++asked_[ImageOf(version)]; }
+void Checker::Asked(const std::string& version) {
+  ++asked_[ImageOf(version)];
+  asked_at_[ImageOf(version)] = Now();
+}
 
 void Checker::AskedForAnything() { ++asked_any_; }
 
@@ -139,7 +142,7 @@ void Checker::OnPod(const sim::Change& change) {
     if (ImageOfRevision(rejection.revision) != pod.image) continue;
     const bool its_release = state_->release && state_->release->candidate == rejection.revision;
     const bool stable = state_->stable == rejection.revision;
-    if (!its_release && !stable && !OvertookWhatRolls()) {
+    if (!its_release && !stable && !OvertookWhatRolls(pod.image)) {
       Violated("quarantine", StrCat("a pod of ", pod.image, " was started although it is ",
                                     "rejected: ", rejection.reason));
     }
@@ -232,10 +235,7 @@ void Checker::OnOwners(const sim::Change& change) {
   if (!change.after) return;
   if (workload && change.before != nullptr) {
     const std::string was = ImageIn(change.before->At("spec", "template"));
-    if (was != ImageIn(object.At("spec", "template"))) {
-      replaced_ = was;
-      replaced_at_ = Now();
-    }
+    if (was != ImageIn(object.At("spec", "template"))) replaced_ = was;
   }
   for (const Setup::Foreign& foreign : plan_.setup->foreign) {
     if (foreign.object != StrCat(kind, "/", change.key.name) || Moved(foreign.pointer)) continue;
@@ -265,10 +265,12 @@ void Checker::Wrote(const ClusterRequest& request, const sim::ApiReply& reply, b
   if (!OnlyHolds(request)) besides_.Wrote(StrCat(kind, " ", request.name), state_);
 }
 
-// Set a moment ago over one that rolls: Kubernetes starts its pods before anybody can hold it.
-bool Checker::OvertookWhatRolls() const {
+// Its owner has set it a moment ago over one that rolls: Kubernetes starts its pods before anybody
+// can hold it.
+bool Checker::OvertookWhatRolls(const std::string& image) const {
+  const auto asked = asked_at_.find(image);
   return plan_.setup->strategy.starts_with("rolling") && state_->release &&
-         Now() - replaced_at_ < kSettlesIn;
+         asked != asked_at_.end() && Now() - asked->second < kSettlesIn;
 }
 
 // What rolls is kept from rolling further, and nothing else: that waits for nobody.
@@ -449,8 +451,16 @@ bool Checker::OnItsWay(const Write& write) const {
   return back_since_ && !write.knows_back && Now() - *back_since_ < kSettlesIn;
 }
 
+void Checker::NoteLetRoll() {
+  for (const release::Rejection& rejection : state_->quarantine) {
+    const std::string image = ImageOfRevision(rejection.revision);
+    if (picture_.Share(image) > kHair) let_roll_.insert(image);
+  }
+}
+
 void Checker::CheckQuarantine(const Picture& before, const Write* write) {
-  if (!state_ || around() || guard_deleting_) return;
+  if (!state_ || guard_deleting_) return;
+  if (around()) return NoteLetRoll();
   for (const release::Rejection& rejection : state_->quarantine) {
     const bool its_release = state_->release && state_->release->candidate == rejection.revision;
     if (state_->stable == rejection.revision) continue;
@@ -465,12 +475,14 @@ void Checker::CheckQuarantine(const Picture& before, const Write* write) {
     }
     if (now <= kHair) {
       unruly_since_.erase(image);
+      let_roll_.erase(image);
       continue;
     }
     const Time since = unruly_since_.try_emplace(image, Now()).first->second;
-    // One that people had let roll is on its way out, with what came after it.
-    const bool leaves = unheld() || state_->phase == Phase::kRollingBack;
-    if (leaves && Now() - since < (plan_.setup->external() ? kToldIn : kNoticedIn)) continue;
+    // One that people had let roll goes as soon as somebody takes it back.
+    const bool leaves = let_roll_.contains(image) && state_->phase == Phase::kRollingBack;
+    if ((unheld() || leaves) && Now() - since < (plan_.setup->external() ? kToldIn : kNoticedIn))
+      continue;
     if (LeftToPeople()) continue;
     Violated("quarantine", StrCat(image, " is rejected and has ", Percent(now),
                                   " of the traffic in phase ", release::ToString(state_->phase)));

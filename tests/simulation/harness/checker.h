@@ -117,7 +117,8 @@ class Checker {
   void CheckReady(const Picture& before, const Write* write, bool lost_by_deletion);
   void CheckCapacity(const Picture& before, const Write* write);
   bool OnItsWay(const Write& write) const;
-  bool OvertookWhatRolls() const;
+  bool OvertookWhatRolls(const std::string& image) const;
+  void NoteLetRoll();
   void CheckQuarantine(const Picture& before, const Write* write);
   void CheckAbort(const Picture& before, const Write* write);
   void CheckRecord(const Picture& before, const Write& write);
@@ -138,8 +139,7 @@ class Checker {
 
   // Of the event that runs.
   std::vector<Write> event_writes_;
-  std::string replaced_;  // the template in the owner's workload was of this image until now
-  Time replaced_at_{};
+  std::string replaced_;   // the template in the owner's workload was of this image until now
   bool dirty_ = true;      // the picture may have changed
   bool pod_left_ = false;  // a ready pod was told to stop
   bool first_ = true;
@@ -152,6 +152,7 @@ class Checker {
   bool guard_there_ = false, guard_deleting_ = false;
   std::map<std::string, std::string> images_;  // revision -> image
   std::map<std::string, int64_t> asked_;       // image -> times
+  std::map<std::string, Time> asked_at_;
   int64_t asked_any_ = 0;
   std::set<std::string> decisions_seen_;
   std::map<std::string, std::string> begun_;  // release id -> revision
@@ -166,6 +167,7 @@ class Checker {
   std::optional<Time> short_since_;  // stable has had fewer pods than its share needs
   std::optional<Time> around_until_;
   std::map<std::string, Time> unruly_since_;  // rejected image -> it has had traffic since
+  std::set<std::string> let_roll_;  // rejected ones with traffic while people took the hold off
   Duration staleness_{0};
   Time last_write_{};
   uint64_t writes_ = 0, status_writes_ = 0;
