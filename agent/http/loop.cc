@@ -205,11 +205,12 @@ void Server::Loop::AcceptAll() {
       continue;
     }
     if (fd < 0) return;
-    Admit(fd, AddressText(address));
+    // What it wants has mostly come with it.
+    OnSocket(Admit(fd, AddressText(address)), EPOLLIN);
   }
 }
 
-void Server::Loop::Admit(int fd, std::string remote) {
+uint64_t Server::Loop::Admit(int fd, std::string remote) {
   int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   while (connections_.size() >= options_.max_connections) EvictOne();
@@ -227,6 +228,7 @@ void Server::Loop::Admit(int fd, std::string remote) {
   connections_.emplace(id, std::move(connection));
   ++accepted_;
   open_ = connections_.size();
+  return id;
 }
 
 // The connection that has been silent for longest and is not being worked on makes room.

@@ -40,7 +40,7 @@ class Server::Loop {
 
   // Accepting.
   void AcceptAll();
-  void Admit(int fd, std::string remote);
+  uint64_t Admit(int fd, std::string remote);
   void EvictOne();
 
   // One connection's way; each returns false when the connection must close.

@@ -24,8 +24,8 @@ class Workers {
     std::lock_guard lock(mutex_);
     if (stopping_ || (urgent ? urgent_ : jobs_).size() >= max_queued_) return false;
     (urgent ? urgent_ : jobs_).push_back(std::move(job));
-    ready_.notify_one();
-    if (urgent) urgent_ready_.notify_one();
+    const bool all_taken = urgent_.size() + jobs_.size() > idle_;
+    (urgent && all_taken ? urgent_ready_ : ready_).notify_one();
     return true;
   }
 
@@ -46,9 +46,11 @@ class Workers {
   void Run(bool all) {
     std::unique_lock lock(mutex_);
     while (true) {
+      if (all) ++idle_;
       (all ? ready_ : urgent_ready_).wait(lock, [&] {
         return stopping_ || !urgent_.empty() || (all && !jobs_.empty());
       });
+      if (all) --idle_;
       if (urgent_.empty() && (!all || jobs_.empty())) return;
       auto& from = urgent_.empty() ? jobs_ : urgent_;
       auto job = std::move(from.front());
@@ -63,6 +65,7 @@ class Workers {
   std::condition_variable ready_, urgent_ready_;
   std::deque<std::function<void()>> jobs_, urgent_;
   size_t max_queued_;
+  size_t idle_ = 0;  // of those that run all jobs
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
