@@ -28,6 +28,8 @@ class Database {
   // The column type of an automatically growing 64-bit key.
   virtual std::string_view SerialKey() const = 0;
   virtual bool IsOpen() const = 0;
+  // What is to be done now and then, beside what another connection writes.
+  virtual void Tidy() {}
   // From any thread, for good: the end is near. A server that says nothing is given up after two
   // seconds from now on, and what is not connected stays so.
   virtual void Hurry() {}

@@ -168,6 +168,11 @@ Expected<SqlHistory::Verification> SqlHistory::Verify() {
   });
 }
 
+void SqlHistory::Tidy() {
+  std::lock_guard lock(reader_mutex_);
+  if (reader_->IsOpen()) reader_->Tidy();
+}
+
 Status SqlHistory::Prune(Time now) {
   auto done = WithReader<bool>([&](Database& database) -> Expected<bool> {
     auto before = [&](Duration keep) { return std::to_string(ToUnixMillis(now - keep)); };

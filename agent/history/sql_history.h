@@ -62,6 +62,8 @@ class SqlHistory : public History {
   Expected<Verification> Verify();
   // Deletes what is past its retention; the audit chains get a new anchor.
   Status Prune(Time now);
+  // Every ten seconds or so, so that no commit has to.
+  void Tidy();
   // The agent stops: whoever reads is let finish, but a server that says nothing is not waited for,
   // and the audit is not verified to its end.
   void EndReading();

@@ -106,6 +106,7 @@ Status Agent::Parts::Build() {
     if (Status pruned = ground_.history->Prune(ground_.clock.Now()); !pruned)
       ground_.log.Warn("the history was not pruned", {{"error", pruned.error().message}});
   });
+  chores_.Add("history", std::chrono::seconds(10), [this] { ground_.history->Tidy(); });
   chores_.Add("heap", std::chrono::seconds(10), &GiveBackMemory);
   chores_.Add("audit", std::chrono::hours(1), [this] { VerifyAudit(); });
   return {};

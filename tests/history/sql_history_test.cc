@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <mutex>
 
@@ -256,6 +257,26 @@ TEST_CASE("what was durable survives kill -9", "[history]") {
   CHECK(found->size() >= static_cast<size_t>(last) + 1);
   CHECK(history.Verify()->breaks.empty());
   CHECK(AppendDurably(history, Decision(1'000'000)));
+  CHECK(history.Verify()->breaks.empty());
+}
+
+TEST_CASE("tidying copies the log into the database, while facts are written", "[history]") {
+  testing::TempDir dir("history");
+  const std::string path = dir.path() + "/h.db";
+  testing::RealClock clock;
+  SqlHistory history([&] { return OpenSqlite(path); }, {}, clock);
+  REQUIRE(history.Start().ok());
+  history.Tidy();  // nobody has read yet, there is no connection for it
+  for (int i = 0; i < 50; ++i) REQUIRE(AppendDurably(history, Decision(i)));
+  REQUIRE(history.Find({.limit = 100})->size() == 50);
+  history.Append(Decision(50));
+  history.Tidy();
+  // The database alone, without its log.
+  std::filesystem::copy_file(path, dir.path() + "/copy.db");
+  SqlHistory copy([&] { return OpenSqlite(dir.path() + "/copy.db"); }, {}, clock);
+  CHECK(copy.Find({.limit = 100})->size() >= 50);
+  REQUIRE(history.Flush(std::chrono::seconds(20)));
+  CHECK(history.Find({.limit = 100})->size() == 51);
   CHECK(history.Verify()->breaks.empty());
 }
 
