@@ -24,7 +24,7 @@ struct Slice {
 Slice ReadSlice(const app::Controller& controller, const std::string& from, Time now) {
   static const std::string no_problem;
   Slice slice;
-  controller.ForEach([&](const spec::Guard& guard, const release::GuardState& state) {
+  controller.ForEach("", [&](const spec::Guard& guard, const release::GuardState& state) {
     if (!slice.next.empty()) return;
     std::string id = guard.Id();
     if (id < from) return;

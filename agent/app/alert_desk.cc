@@ -12,11 +12,6 @@ namespace {
 
 constexpr size_t kKeepReceipts = 1000;
 
-bool Releasing(const release::GuardState& state) {
-  return state.release.has_value() && state.phase != release::Phase::kPending &&
-         state.phase != release::Phase::kIdle;
-}
-
 alerts::GuardFacts FactsOf(const spec::Guard& guard, const release::GuardState& state,
                            double evidence) {
   alerts::GuardFacts facts{.id = guard.Id(),
@@ -207,8 +202,7 @@ void AlertDesk::Resolve(const std::string& fingerprint) {
 std::vector<alerts::Match> AlertDesk::CorrelateNow(const alerts::Alert& alert) const {
   std::string ns = NamespaceOf(alert);
   std::vector<alerts::GuardFacts> facts;
-  controller_->ForEach([&](const spec::Guard& guard, const release::GuardState& state) {
-    if (!ns.empty() && guard.metadata.ns != ns) return;
+  controller_->ForEach(ns, [&](const spec::Guard& guard, const release::GuardState& state) {
     auto evidence = evidence_.find(guard.Id());
     facts.push_back(FactsOf(guard, state, evidence == evidence_.end() ? 0 : evidence->second));
   });

@@ -88,7 +88,9 @@ void Controller::SetLibrary(spec::Library library) {
 }
 
 void Controller::OnChanged(const ResourceType& type, const Json& object, bool gone) {
-  if (object.is_null()) {  // a kind has been listed: whoever waited for it can look now
+  // A kind has been listed, or cannot be: whoever waits can look once there is an answer for all.
+  if (object.is_null()) {
+    if (!mirror_.Settled()) return;
     for (auto& [id, slot] : slots_) {
       if (std::exchange(slot->waits_for_list, false)) Schedule(slot, kSoon);
     }
@@ -181,6 +183,7 @@ void Controller::OnGuardGone(const std::string& id) {
   slot->gone = true;
   if (slot->timer != 0) ports_.timers->CancelTimer(slot->timer);
   slots_.erase(found);
+  Count(*slot);
   index_.Put(id, {});
   for (Sensor* sensor : parts_.sensors) sensor->Forget(id);
   for (Listener* listener : parts_.listeners) listener->Removed(id);
@@ -251,7 +254,16 @@ void Controller::KeepStatus(Slot& slot, const Json& status) {
   slot.owner = status.At("owner");
 }
 
+void Controller::Count(const Slot& slot) {
+  if (slot.guard == nullptr || slot.gone) {
+    census_.Remove(slot.id);
+  } else if (slot.state) {  // else what it was stands until it has been read again
+    census_.Put(slot.id, slot.guard->group, *slot.state);
+  }
+}
+
 void Controller::Reindex(const SlotPtr& slot) {
+  Count(*slot);
   std::vector<std::string> keys;
   if (slot->guard != nullptr) {
     const spec::Guard& guard = *slot->guard;
@@ -327,9 +339,13 @@ std::optional<GuardSummary> Controller::Find(const std::string& guard) const {
 }
 
 void Controller::ForEach(
+    std::string_view ns,
     const std::function<void(const spec::Guard&, const release::GuardState&)>& visit) const {
-  for (const auto& [id, slot] : slots_) {
-    if (slot->guard != nullptr && slot->state) visit(*slot->guard, *slot->state);
+  const std::string first = ns.empty() ? std::string() : StrCat(ns, "/");
+  for (auto at = slots_.lower_bound(first); at != slots_.end(); ++at) {
+    if (!at->first.starts_with(first)) return;
+    const Slot& slot = *at->second;
+    if (slot.guard != nullptr && slot.state) visit(*slot.guard, *slot.state);
   }
 }
 

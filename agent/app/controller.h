@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "agent/alerts/alert.h"
+#include "agent/app/census.h"
 #include "agent/app/environments.h"
 #include "agent/app/executor.h"
 #include "agent/app/guard_index.h"
@@ -112,9 +113,11 @@ class Controller {
 
   std::vector<std::string> GuardIds() const;
   std::optional<GuardSummary> Find(const std::string& guard) const;
-  // Calls `visit` for every usable guard without copying.
+  // Calls `visit` for every usable guard of a namespace (empty: of all) without copying.
   void ForEach(
+      std::string_view ns,
       const std::function<void(const spec::Guard&, const release::GuardState&)>& visit) const;
+  const Census& census() const { return census_; }
   Mirror& mirror() { return mirror_; }
   uint64_t looks() const { return looks_; }
 
@@ -133,6 +136,7 @@ class Controller {
   void KeepObject(Slot& slot, const Json& object);
   void KeepStatus(Slot& slot, const Json& status);
   void Reindex(const SlotPtr& slot);
+  void Count(const Slot& slot);
   void TouchDependents(const ResourceType& type, const Json& object);
 
   // Which guards are ours (tenure.cc).
@@ -181,11 +185,10 @@ class Controller {
   void TouchPeers(const std::string& id);
   void TouchPromoted();
 
-  void Commit(const SlotPtr& slot, release::StepResult result, release::Observation observation);
   struct TakenStep;
+  void Commit(const SlotPtr& slot, TakenStep taken);
   void Written(const SlotPtr& slot, const std::shared_ptr<TakenStep>& step);
-  void Record(const Slot& slot, const release::GuardState& before,
-              const release::Observation& observation, const release::StepResult& result) const;
+  void Record(TakenStep& step) const;
   void Announce(const SlotPtr& slot, const release::GuardState& before,
                 const release::Observation& view);
   void WriteStatus(const SlotPtr& slot, const release::GuardState& state,
@@ -210,6 +213,7 @@ class Controller {
   uint64_t library_version_ = 0;
   release::RevisionCache revisions_;
   PeerIndex peers_;
+  Census census_;
   kube::Packer packer_;  // of what slots keep
   std::map<std::string, SlotPtr> slots_;
   // Guards that were given back, by uid: what a watch tells late of them is not theirs any more.

@@ -16,15 +16,6 @@ constexpr Duration kHour = std::chrono::hours(1);
 constexpr Duration kCalm = std::chrono::minutes(10);
 constexpr std::string_view kStopped = "automatic rollbacks are stopped: ";
 
-bool Releasing(const release::GuardState& state) {
-  return state.release.has_value() && state.phase != Phase::kPending && state.phase != Phase::kIdle;
-}
-
-int64_t Lately(const release::GuardState& state, Time now) {
-  return std::count_if(state.rollbacks.begin(), state.rollbacks.end(),
-                       [&](Time at) { return now - at < kHour; });
-}
-
 // What Step is going to roll back for, by itself and at once.
 bool WantsBack(const release::GuardState& state, const release::Observation& o) {
   if (!Releasing(state) || state.release->trigger) return false;
@@ -57,23 +48,11 @@ std::string GovernorDesk::Stopped() const {
   return stopped_until_ && clock_.Now() < *stopped_until_ ? stopped_ : std::string();
 }
 
-GovernorDesk::Census GovernorDesk::Count(const spec::Guard& guard) const {
-  Census census;
-  Time now = clock_.Now();
-  controller_->ForEach([&](const spec::Guard& other, const release::GuardState& state) {
-    if (Releasing(state)) ++census.releasing;
-    int64_t lately = Lately(state, now);
-    census.rollbacks += lately;
-    if (!guard.group.empty() && other.group == guard.group) census.group_rollbacks += lately;
-  });
-  return census;
-}
-
 std::string GovernorDesk::LimitFor(const spec::Guard& guard) {
   Time now = clock_.Now();
-  Census census = Count(guard);
+  const Census& census = controller_->census();
   alerts::GovernorVerdict verdict =
-      governor_.Ask(now, guard.Id(), census.releasing, census.rollbacks);
+      governor_.Ask(now, guard.Id(), census.releasing(), census.RollbacksAfter(now - kHour));
   if (!verdict.allowed) {
     bool is_new = Stopped().empty();
     if (is_new) stopped_ = StrCat(kStopped, verdict.reason);
@@ -85,8 +64,8 @@ std::string GovernorDesk::LimitFor(const spec::Guard& guard) {
     stopped_until_ = now + kCalm;
     return stopped;
   }
-  if (limits_.max_group_rollbacks_per_hour > 0 &&
-      census.group_rollbacks >= limits_.max_group_rollbacks_per_hour) {
+  if (limits_.max_group_rollbacks_per_hour > 0 && !guard.group.empty() &&
+      census.RollbacksAfter(now - kHour, guard.group) >= limits_.max_group_rollbacks_per_hour) {
     return StrCat("the group ", guard.group,
                   " was rolled back as often as it may within the hour (",
                   limits_.max_group_rollbacks_per_hour, ")");
@@ -101,7 +80,7 @@ void GovernorDesk::Contribute(const spec::Guard& guard, const release::GuardStat
     if (std::string stopped = Stopped(); !stopped.empty()) {
       observation.start.fleet = stopped;
     } else if (limits_.max_active_releases > 0 &&
-               Count(guard).releasing >= limits_.max_active_releases) {
+               controller_->census().releasing() >= limits_.max_active_releases) {
       observation.start.fleet =
           StrCat("as many releases run as may at one time (", limits_.max_active_releases, ")");
     }

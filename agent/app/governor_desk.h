@@ -37,12 +37,6 @@ class GovernorDesk : public Sensor {
   void Forget(const std::string&) override {}
 
  private:
-  struct Census {
-    int64_t releasing = 0;
-    int64_t rollbacks = 0;        // of the fleet, in the last hour
-    int64_t group_rollbacks = 0;  // of the guard's group
-  };
-  Census Count(const spec::Guard& guard) const;
   std::string LimitFor(const spec::Guard& guard);
 
   const Clock& clock_;

@@ -81,8 +81,10 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
   auto receipts = loop_.Ask<std::vector<AlertReceipt>>(
       [this, arrived, kept, alerts = payload.alerts] {
         auto received = desk_.Receive(alerts);
-        if (observer_) observer_(received, arrived);
         desk_.Keep(received, [kept](const Status& status) { kept->Count(status); });
+        // After the looks that they cause, and before those are carried out.
+        if (observer_)
+          loop_.AtOnce([this, received, arrived] { observer_(received, arrived); });
         return received;
       },
       std::chrono::seconds(2), Turn::kAtOnce);

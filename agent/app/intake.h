@@ -22,8 +22,8 @@ class Intake {
   Intake(Loop& loop, AlertDesk& desk, History& history, const Clock& clock)
       : loop_(loop), desk_(desk), history_(history), clock_(clock) {}
 
-  // Told on the loop what became of alerts, before anything is decided on them; `arrived` is the
-  // monotonic time at which the request was read. Set before the first request.
+  // Told on the loop what became of alerts, before anything that is decided on them is done;
+  // `arrived` is the monotonic time at which the request was read. Set before the first request.
   using Observer = std::function<void(const std::vector<AlertReceipt>& receipts,
                                       std::chrono::nanoseconds arrived)>;
   void SetObserver(Observer observer) { observer_ = std::move(observer); }

@@ -31,6 +31,12 @@ bool Decides(const release::StepResult& result) {
   return false;
 }
 
+// Once traffic is home nothing of it is urgent: the candidate is kept for a while yet.
+bool GoesBack(const release::GuardState& state) {
+  return state.phase == release::Phase::kRollingBack && state.release &&
+         !release::TrafficIsHome(state);
+}
+
 // The guard as it was understood: loading this gives the same.
 Json GuardObject(const Json& object, const std::string& resolved_spec) {
   Json metadata = Json::Obj();
@@ -47,7 +53,7 @@ Json GuardObject(const Json& object, const std::string& resolved_spec) {
                     {"spec", std::move(spec)}});
 }
 
-// What listeners and sensors see of the observation after the write: the objects are gone by then.
+// What listeners and sensors see of the observation afterwards: the objects are gone by then.
 void ForgetObjects(release::Observation& observation) {
   observation.objects.clear();
   observation.configs = {};
@@ -59,15 +65,25 @@ void ForgetObjects(release::Observation& observation) {
 
 }  // namespace
 
-// One Step and what it was given, while its state is being written.
+// One Step and what it was given, while its state is being written. The objects of its observation
+// lie in the arena.
 struct Controller::TakenStep {
+  Arena arena;
+  std::shared_ptr<const spec::Guard> guard;
+  std::string packed_object, resolved_spec;
   release::GuardState before;
   release::Observation observation;
   release::StepResult result;
+  bool recorded = false;
 };
 
 void Controller::Look(const SlotPtr& slot) {
   if (slot->gone || slot->busy || slot->guard == nullptr || !slot->mine) return;
+  // Guards are listed first, and alone: alerts can be taken in then.
+  if (!synced()) {
+    slot->waits_for_list = true;
+    return;
+  }
   if (parts_.ownership != nullptr && !(parts_.ownership->Mine(slot->id) && MayWrite(*slot))) {
     // Nobody tells of a lease that ran out for a moment and was renewed.
     Schedule(slot, kIdleLook);
@@ -111,7 +127,13 @@ void Controller::Look(const SlotPtr& slot) {
   release::StepResult result = release::Step(*slot->guard, *slot->state, observation);
   slot->looked = observation.now;
   slot->reasons = result.reasons;
-  Commit(slot, std::move(result), std::move(observation));
+  Commit(slot, {.arena = std::move(arena),
+                .guard = slot->guard,
+                .packed_object = {},
+                .resolved_spec = {},
+                .before = {},
+                .observation = std::move(observation),
+                .result = std::move(result)});
 }
 
 // Something that is needed cannot be listed. A release under way must still find back.
@@ -121,10 +143,10 @@ bool Controller::MayGoBackUnseen(const Slot& slot) const {
 
 // The state is written before anything follows from it, so that a crash in between finds the
 // intent.
-void Controller::Commit(const SlotPtr& slot, release::StepResult result,
-                        release::Observation observation) {
+void Controller::Commit(const SlotPtr& slot, TakenStep taken) {
+  release::StepResult& result = taken.result;
   AnswerCommands(*slot, result.answers);
-  slot->urgent = slot->urgent || result.state.phase == release::Phase::kRollingBack;
+  slot->urgent = slot->urgent || GoesBack(result.state);
   const bool inbox_moves = InboxMoves(*slot, result.state);
   // What is as it was is not written: a look follows each write, and would write it again.
   if (result.state_changed && result.actions.empty())
@@ -134,53 +156,66 @@ void Controller::Commit(const SlotPtr& slot, release::StepResult result,
   bool lets_go = result.finalized && slot->deleting && slot->has_finalizer;
   if (quiet && !lets_go) {
     slot->failures = 0;
-    Follow(*slot, observation);
+    Follow(*slot, taken.observation);
     // Nothing was to be done although the time has come: waiting is for something else.
     const Time now = ports_.clock->Now();
     if (result.wake) Schedule(slot, *result.wake > now ? *result.wake - now : kIdleLook);
     return;
   }
   slot->busy = true;
+  taken.packed_object = slot->packed_object;
+  taken.resolved_spec = slot->resolved_spec;
+  taken.before = *slot->state;
   // Nobody acts under an owner's name that is not its own.
   const bool told = result.actions.empty() || Signed(*slot);
   if (!result.state_changed && !inbox_moves && told) {
-    Record(*slot, *slot->state, observation, result);
-    Follow(*slot, observation);
-    CarryOut(slot, std::move(result.actions), result.finalized, {});
+    Record(taken);
+    Follow(*slot, taken.observation);
+    CarryOut(slot, std::move(taken.result.actions), taken.result.finalized, {});
     return;
   }
   slot->intended = std::make_unique<release::GuardState>(result.state);
-  auto step = std::make_shared<TakenStep>(
-      TakenStep{*slot->state, std::move(observation), std::move(result)});
+  auto step = std::make_shared<TakenStep>(std::move(taken));
   WriteStatus(slot, step->result.state, [this, slot, step](Status written) {
     slot->intended.reset();
     if (written) {
       Written(slot, step);
     } else {
+      Record(*step);
       Rest(slot, std::move(written));
     }
   });
-  // The write does not wait for its being recorded, which takes as long as the step itself.
-  Record(*slot, step->before, step->observation, step->result);
-  ForgetObjects(step->observation);
+  // Recording takes as long as the step itself. The write does not wait for it; a way back is told
+  // to nobody before its first change is on its way.
+  if (!slot->urgent) Record(*step);
 }
 
 void Controller::Written(const SlotPtr& slot, const std::shared_ptr<TakenStep>& step) {
   slot->state = step->result.state;
+  Count(*slot);
   Know(*slot);
-  Follow(*slot, step->observation);
-  CarryOut(slot, std::move(step->result.actions), step->result.finalized, [this, slot, step] {
+  const bool follow_later = slot->urgent;
+  if (!follow_later) Follow(*slot, step->observation);
+  // What is not recorded yet still needs them.
+  std::vector<release::Action> actions =
+      step->recorded ? std::move(step->result.actions) : step->result.actions;
+  CarryOut(slot, std::move(actions), step->result.finalized, [this, slot, step, follow_later] {
+    if (follow_later) Follow(*slot, step->observation);
+    Record(*step);
     if (step->result.state_changed) Announce(slot, step->before, step->observation);
   });
 }
 
-void Controller::Record(const Slot& slot, const release::GuardState& before,
-                        const release::Observation& observation,
-                        const release::StepResult& result) const {
-  if (!Decides(result)) return;
-  const Json object = GuardObject(ObjectOf(slot), slot.resolved_spec);
-  for (Listener* listener : parts_.listeners)
-    listener->Stepped({*slot.guard, object, before, observation, result});
+// Once; the objects are not needed any more then.
+void Controller::Record(TakenStep& step) const {
+  if (std::exchange(step.recorded, true)) return;
+  if (Decides(step.result)) {
+    const Json object = GuardObject(packer_.Unpack(step.packed_object), step.resolved_spec);
+    for (Listener* listener : parts_.listeners)
+      listener->Stepped({*step.guard, object, step.before, step.observation, step.result});
+  }
+  ForgetObjects(step.observation);
+  step.arena.clear();
 }
 
 void Controller::Announce(const SlotPtr& slot, const release::GuardState& before,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/app/mirror.h"
 
+#include <algorithm>
+
 #include "agent/base/text.h"
 #include "agent/kube/resources.h"
 
@@ -89,7 +91,11 @@ bool Mirror::Ensure(const ResourceType& type) {
     kind.trouble.clear();
     changed_(type, Json(), false);
   };
-  handler.trouble = [&kind](const Error& error) { kind.trouble = error.message; };
+  handler.trouble = [this, &kind, type](const Error& error) {
+    const bool news = !kind.synced && kind.trouble.empty();
+    kind.trouble = error.message;
+    if (news) changed_(type, Json(), false);
+  };
   kind.informer->AddHandler(std::move(handler));
   kind.informer->Start();
   return kind.synced;
@@ -103,6 +109,12 @@ void Mirror::Relist() {
 bool Mirror::Synced(const ResourceType& type) const {
   auto found = kinds_.find(type);
   return found != kinds_.end() && found->second.synced;
+}
+
+bool Mirror::Settled() const {
+  return std::all_of(kinds_.begin(), kinds_.end(), [](const auto& kind) {
+    return kind.second.synced || !kind.second.trouble.empty();
+  });
 }
 
 bool Mirror::Behind(const ResourceType& type) const {

@@ -34,13 +34,16 @@ std::string OwnerOf(const Json& object);
 
 class Mirror {
  public:
-  // `changed` runs for every object that appeared, changed or went, after the mirror knows.
+  // `changed` runs for every object that appeared, changed or went, after the mirror knows; without
+  // an object when a kind has been listed, or for the first time cannot be.
   using Changed = std::function<void(const ResourceType& type, const Json& object, bool gone)>;
   Mirror(Cluster& cluster, Timers& timers, kube::Executor executor, Random random, Changed changed);
 
   // Starts watching a kind (once). Returns whether its first list has arrived.
   bool Ensure(const ResourceType& type);
   bool Synced(const ResourceType& type) const;
+  // Every kind that was asked for has been listed or says why it cannot be.
+  bool Settled() const;
   // What is held of it may be long past: the server has not been heard for seconds.
   bool Behind(const ResourceType& type) const;
   // Why a kind is not synced yet, for people; empty when it is or nothing failed so far.

@@ -94,6 +94,7 @@ bool Controller::ReadState(Slot& slot) {
     return false;
   }
   slot.state = std::move(*state);
+  Count(slot);
   Know(slot);
   return true;
 }

@@ -6,6 +6,7 @@
 #include "agent/kube/informer.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -53,7 +54,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
       cache_.ForEach("", [&](const Json& object) { handler.upsert(object, nullptr); });
     }
     if (stats_.synced && handler.synced) handler.synced();
-    handlers_.emplace(id, std::move(handler));
+    handlers_.emplace(id, std::make_shared<const InformerHandler>(std::move(handler)));
     return id;
   }
 
@@ -85,6 +86,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     ++list_;
     continue_.clear();
     restarted_ = false;
+    pages_.clear();
     AskPage();
   }
 
@@ -102,12 +104,29 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     cluster_.Call(std::move(request), Posted<Expected<Json>>(generation_, &Impl::PageCame));
   }
 
+  // The next page is asked for before this one is read, so that the server works meanwhile; an
+  // answer that comes at once waits for its turn.
   void PageCame(Expected<Json> page) {
+    pages_.push_back(std::move(page));
+    if (std::exchange(reading_, true)) return;
+    while (!pages_.empty()) {
+      Expected<Json> next = std::move(pages_.front());
+      pages_.pop_front();
+      ReadPage(std::move(next));
+    }
+    reading_ = false;
+  }
+
+  void ReadPage(Expected<Json> page) {
     if (!page.ok()) {
       ListFailed(page.error());
       return;
     }
     const uint64_t generation = generation_;
+    const Json& metadata = page->At("metadata");
+    continue_ = metadata.At("continue").Str();
+    const bool last = continue_.empty();
+    if (!last) AskPage();
     if (Json* items = page->Find("items"); items != nullptr && items->is_array()) {
       for (Json& item : items->items()) {
         Upsert(item);
@@ -115,12 +134,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
         item = Json();                          // each is let go as soon as it is packed
       }
     }
-    const Json& metadata = page->At("metadata");
-    continue_ = metadata.At("continue").Str();
-    if (!continue_.empty()) {
-      AskPage();
-      return;
-    }
+    if (!last) return;
     stats_.resource_version = metadata.At("resourceVersion").Str();
     ListComplete();
   }
@@ -146,7 +160,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     if (!stats_.synced) {
       failures_ = 0;  // later only a watch that works does this: lists alone may go round for ever
       stats_.synced = true;
-      Notify([](InformerHandler& h) {
+      Notify([](const InformerHandler& h) {
         if (h.synced) h.synced();
       });
     }
@@ -253,30 +267,28 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
 
   void Trouble(const Error& error) {
     ++stats_.failures;
-    Notify([&](InformerHandler& h) {
+    Notify([&](const InformerHandler& h) {
       if (h.trouble) h.trouble(error);
     });
   }
 
   // --- the cache
 
-  // Handlers may add and remove handlers meanwhile.
+  // Handlers may add and remove handlers meanwhile; those that are added know it already.
   template <class Fn>
   void Notify(const Fn& fn) {
-    std::vector<HandlerId> ids;
-    ids.reserve(handlers_.size());
-    for (const auto& [id, handler] : handlers_) ids.push_back(id);
-    for (HandlerId id : ids) {
-      auto found = handlers_.find(id);
-      if (found == handlers_.end()) continue;
-      InformerHandler handler = found->second;
-      fn(handler);
+    const HandlerId last = last_handler_;
+    for (auto at = handlers_.begin(); at != handlers_.end() && at->first <= last;) {
+      const HandlerId id = at->first;
+      const std::shared_ptr<const InformerHandler> handler = at->second;
+      fn(*handler);
+      at = handlers_.upper_bound(id);
     }
   }
 
   bool WantsBefore() const {
     return std::any_of(handlers_.begin(), handlers_.end(),
-                       [](const auto& entry) { return entry.second.wants_before; });
+                       [](const auto& entry) { return entry.second->wants_before; });
   }
 
   void Upsert(const Json& object) {
@@ -285,7 +297,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     if (seen == ObjectCache::Seen::kSame) return;  // a list tells it again
     Count();
     const bool is_new = seen == ObjectCache::Seen::kNew;
-    Notify([&](InformerHandler& h) {
+    Notify([&](const InformerHandler& h) {
       if (h.upsert) h.upsert(object, h.wants_before && !is_new ? &before : nullptr);
     });
   }
@@ -294,7 +306,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     Json cached;
     if (!cache_.Remove(ns, name, last == nullptr ? &cached : nullptr)) return;
     Count();
-    Notify([&](InformerHandler& h) {
+    Notify([&](const InformerHandler& h) {
       if (h.deleted) h.deleted(last != nullptr ? *last : cached);
     });
   }
@@ -318,7 +330,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
     for (const ObjectCache::Key& key : cache_.Keys()) {
       Json object;
       if (!cache_.Get(key.ns, key.name, &object)) continue;  // a handler has had it removed
-      Notify([&](InformerHandler& h) {
+      Notify([&](const InformerHandler& h) {
         if (h.upsert) h.upsert(object, &object);
       });
     }
@@ -340,6 +352,8 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   uint64_t list_ = 0;
   std::string continue_;
   bool restarted_ = false;
+  std::deque<Expected<Json>> pages_;  // that came while one is read
+  bool reading_ = false;
   uint64_t watch_events_ = 0;
   int failures_ = 0;
   int missed_ = 0;  // failures since the server last told anything
@@ -348,7 +362,7 @@ class Informer::Impl : public std::enable_shared_from_this<Informer::Impl> {
   TimerId resync_ = 0;
 
   ObjectCache cache_;
-  std::map<HandlerId, InformerHandler> handlers_;
+  std::map<HandlerId, std::shared_ptr<const InformerHandler>> handlers_;
   HandlerId last_handler_ = 0;
 };
 

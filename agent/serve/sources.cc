@@ -96,7 +96,7 @@ std::vector<prometheus::ScrapeTarget> ScrapeTargets(app::Controller& controller,
   using namespace kube::resources;
   std::vector<prometheus::ScrapeTarget> targets;
   std::set<std::pair<std::string, std::string>> seen;  // two guards may share a workload's name
-  controller.ForEach([&](const spec::Guard& guard, const release::GuardState&) {
+  controller.ForEach("", [&](const spec::Guard& guard, const release::GuardState&) {
     const std::string& ns = guard.metadata.ns;
     for (const std::string& workload : {guard.target.name, release::CandidateName(guard)}) {
       if (workload.empty() || !seen.emplace(ns, workload).second) continue;
