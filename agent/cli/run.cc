@@ -15,6 +15,7 @@
 #include "agent/cli/system_clock.h"
 #include "agent/serve/agent.h"
 #include "agent/serve/heap.h"
+#include "agent/serve/turns.h"
 #include "agent/spec/load.h"
 
 namespace rollguard::cli {
@@ -141,6 +142,7 @@ kube::ConfigFlags ClusterFlags(const Options& options) {
 
 int RunAgent(serve::AgentOptions options) {
   serve::ShareOneHeap();
+  serve::TakeShortTurns();
   StopSignals signals;
   telemetry::Log log({options.config.log.level, options.config.log.format, {}});
   serve::Agent agent(std::move(options), SystemClock(), log);

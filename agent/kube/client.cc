@@ -41,6 +41,7 @@ struct Operation {
   int retries = 0;
   bool renewed = false;  // the credential was renewed for it
   bool urgent = false;
+  bool bulk = false;
   HttpId exchange = 0;
   TimerId timer = 0;
   bool cancelled = false;
@@ -65,6 +66,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
        KubeOptions options)
       : config_(std::move(config)),
         http_(http),
+        bulk_(options.bulk != nullptr ? *options.bulk : http),
         timers_(timers),
         clock_(clock),
         options_(std::move(options)),
@@ -91,6 +93,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     op->resource = request.type.plural;
     op->timeout = request.timeout;
     op->urgent = request.urgent;
+    op->bulk = request.verb == Verb::kList;
     auto shared = std::make_shared<ClusterRequest>(std::move(request));
     Expected<WireCall> wire = ToWire(*shared);
     std::vector<std::string> unsaid = SecretTexts(*shared);
@@ -131,6 +134,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     auto op = std::make_shared<Operation>();
     op->label = CallLabel(request);
     op->verb = "watch";
+    op->bulk = true;
     op->resource = request.type.plural;
     op->timeout = request.timeout + kWatchGrace;
     op->handler = std::move(handler);
@@ -168,8 +172,10 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
       timer = op.timer;
     }
     if (timer != 0) timers_.CancelTimer(timer);
-    if (exchange != 0) http_.Cancel(exchange);
+    if (exchange != 0) ClientOf(op).Cancel(exchange);
   }
+
+  HttpClient& ClientOf(const Operation& op) const { return op.bulk ? bulk_ : http_; }
 
   bool Dead(const Operation& op) const { return closing_ || op.cancelled; }
 
@@ -264,7 +270,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     std::lock_guard lock(mutex_);
     if (Dead(*op)) return;
     if (!op->stream) {
-      op->exchange = http_.Send(std::move(http), [self, op](Expected<HttpResponse> response) {
+      op->exchange = ClientOf(*op).Send(std::move(http), [self, op](Expected<HttpResponse> response) {
         self->Answered(op, std::move(response));
       });
       return;
@@ -274,7 +280,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     stream.done = [self, op](Expected<HttpResponse> response) {
       self->WatchEnded(op, std::move(response));
     };
-    op->exchange = http_.Stream(std::move(http), std::move(stream));
+    op->exchange = ClientOf(*op).Stream(std::move(http), std::move(stream));
   }
 
   void Observe(const Operation& op, const Expected<HttpResponse>& response) {
@@ -340,7 +346,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     operations_.erase(found);
   }
 
-  // On the loop only, as all callbacks of the HTTP client are.
+  // On the loop of the client that carried it, as all its callbacks are.
   Expected<Json> Decode(const ClusterRequest& request, const std::string& label,
                         Expected<HttpResponse> response) {
     if (!response.ok()) return response.error();
@@ -349,8 +355,9 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     ProjectionTree tree;
     if (request.projection) tree = ProjectionTree(*request.projection);
     JsonDecoder::Pad(response->body);
+    JsonDecoder& decoder = list ? list_decoder_ : decoder_;
     Expected<Json> json =
-        decoder_.Decode(response->body, list ? Shape::kList : Shape::kObject, &tree);
+        decoder.Decode(response->body, list ? Shape::kList : Shape::kObject, &tree);
     if (!json.ok()) return UnreadableError(label, *response, json.error().message);
     if (!json->is_object()) return UnreadableError(label, *response, "it is no object");
     if (list) NameItems(request.type, *json);
@@ -392,7 +399,7 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
       std::lock_guard lock(mutex_);
       exchange = op->exchange;
     }
-    http_.Cancel(exchange);
+    ClientOf(*op).Cancel(exchange);
     auto self = shared_from_this();
     Later(op, Duration(0), [self, op] { self->Fail(op, *op->stream->error()); });
   }
@@ -418,11 +425,12 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
   }
 
   HttpClient& http_;
+  HttpClient& bulk_;
   Timers& timers_;
   const Clock& clock_;
   const KubeOptions options_;
   Credentials credentials_;
-  JsonDecoder decoder_;  // the loop's
+  JsonDecoder decoder_, list_decoder_;  // each its loop's
 
   std::mutex mutex_;  // guards what follows and the steps of operations
   bool closing_ = false;

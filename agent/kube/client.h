@@ -26,6 +26,9 @@ struct KubeOptions {
   // timeout allows, at most so often. Such answers mean that nothing was done.
   int max_retries = 5;
   std::string user_agent = "rollguard";
+  // For lists and watches, whose answers take long to read: no other call waits for that. Null:
+  // the client's own.
+  HttpClient* bulk = nullptr;
 };
 
 // What was asked of the server, for metrics. `code` is 0 when no answer came.
@@ -36,8 +39,8 @@ struct KubeCallRecord {
   Duration elapsed{0};
 };
 
-// Thread-safe. Callbacks run on the HTTP client's loop. `http`, `timers` and `clock` must outlive
-// it. The destructor aborts what is under way; no callback runs after it returns. It must not be
+// Thread-safe. Callbacks run on the loop of the HTTP client that carries the call. Clients, `timers`
+// and `clock` must outlive it. The destructor aborts what is under way; no callback runs after it returns. It must not be
 // called from a callback.
 class KubeClient final : public Cluster {
  public:
@@ -53,7 +56,7 @@ class KubeClient final : public Cluster {
   // when it is 2xx, else the error.
   void Raw(std::string path, Duration timeout, std::function<void(Expected<std::string>)> done);
 
-  // Set before the first call. Called on the loop.
+  // Set before the first call. Called on the loops.
   void OnCall(std::function<void(const KubeCallRecord&)> observer);
 
   const ClusterConfig& config() const;

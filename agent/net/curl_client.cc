@@ -6,6 +6,8 @@
 #include "agent/net/curl_client.h"
 
 #include <curl/curl.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -28,6 +30,7 @@ namespace {
 
 constexpr Nanos kNever = Nanos::max();
 constexpr Nanos kLongestWait = std::chrono::minutes(1);
+constexpr int kGivesWay = 10;  // its niceness
 
 void InitCurlOnce() {
   static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -159,6 +162,7 @@ class CurlClient::Loop final : public ExchangeSink {
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
     thread_id_ = std::this_thread::get_id();
+    if (options_.gives_way) ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kGivesWay);
     while (TakeInbox()) {
       RunTimers();
       ExpireDeadlines();

@@ -28,6 +28,8 @@ struct CurlOptions {
   // A peer that is silent for so long (in whole seconds, one at least) is asked whether it is still
   // there; one that acknowledges nothing for so long is given up.
   std::chrono::seconds dead_after{15};
+  // Its thread gives way to others of the process where the processor is busy.
+  bool gives_way = false;
 };
 
 // Also the real-time Timers of the agent, on the same thread. Thread-safe. `clock` must outlive it.

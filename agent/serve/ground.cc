@@ -30,7 +30,9 @@ Ground::Ground(AgentOptions given, const Clock& the_clock, telemetry::Log& the_l
       log(the_log),
       loop(the_clock),
       net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version)}),
-      metrics_net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version)}),
+      calls_net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version)}),
+      metrics_net(the_clock, {.user_agent = StrCat("rollguard/", options.around.version),
+                              .gives_way = true}),
       http(net, loop),
       sources(the_clock),
       random_(options.seed) {
@@ -49,7 +51,8 @@ Status Ground::ReachCluster() {
   limits.qps = config.cluster.qps;
   limits.burst = static_cast<int>(config.cluster.burst);
   limits.user_agent = StrCat("rollguard/", options.around.version);
-  kube = std::make_unique<kube::KubeClient>(std::move(*found), net, net, clock, limits);
+  limits.bulk = &net;
+  kube = std::make_unique<kube::KubeClient>(std::move(*found), calls_net, net, clock, limits);
   kube->OnCall([this](const kube::KubeCallRecord& call) { app::CountApiCall(metrics, call); });
   discovery = std::make_unique<kube::Discovery>(*kube, clock);
   scoped_ = std::make_unique<ScopedCluster>(*kube, config.cluster);

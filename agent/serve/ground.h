@@ -43,6 +43,8 @@ struct Ground {
   app::Loop loop;
   // Any thread; callbacks on the client's own thread.
   net::CurlClient net;
+  // For calls to the cluster but lists and watches: no write waits until a watch's events are read.
+  net::CurlClient calls_net;
   // For metrics sources alone: a round's questions take long to plan and its answers to read, and no
   // call to a cluster is to wait for that.
   net::CurlClient metrics_net;

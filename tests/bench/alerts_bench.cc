@@ -9,7 +9,7 @@
 // HTTP request in, one out and back, one out, the alert's sync to the disk, and the agent's own
 // work. The floor is the same without that work, measured in the same run.
 //
-//   bench_alerts [--samples N]
+//   bench_alerts [--samples N] [--active 1, 100 or 1000] [--interval SECONDS]
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -70,8 +70,8 @@ std::string KindOf(const ApiWrite& write) {
   return StrCat(write.method, " ", write.method == "POST" ? parts.back() : parts[parts.size() - 2]);
 }
 
-Figures Measure(int active, int samples) {
-  Fleet fleet({.guards = active + samples, .replicas = 2});
+Figures Measure(int active, int samples, int interval) {
+  Fleet fleet({.guards = active + samples, .replicas = 2, .interval = interval});
   fleet.StartAgent(false);
   fleet.Await("Idle", active + samples);
   const size_t adopted = fleet.cluster().Writes().size();
@@ -157,9 +157,12 @@ double Floor(Report& report) {
 int Main(int argc, char** argv) {
   Report report("alerts", argc, argv);
   const double floor = Floor(report);
+  const int only = static_cast<int>(report.Option("--active", 0));
   for (int active : {1, 100, 1000}) {
+    if (only != 0 && active != only) continue;
     Figures f =
-        Measure(active, static_cast<int>(report.Option("--samples", active == 1 ? 50 : 200)));
+        Measure(active, static_cast<int>(report.Option("--samples", active == 1 ? 50 : 200)),
+                static_cast<int>(report.Option("--interval", 30)));
     auto name = [&](const char* what) { return StrCat(active, " active: alert to patch, ", what); };
     const bool goal = active == 1000;
     report.Add({.name = name("p50"),
@@ -176,6 +179,7 @@ int Main(int argc, char** argv) {
                 .at_least = {},
                 .floor = {},
                 .floor_is = {}});
+    if (report.Has("all")) { std::sort(f.share.begin(), f.share.end()); for (double x : f.share) std::fprintf(stderr, "%.1f ", x); std::fprintf(stderr, "\n"); }
     report.Add(name("p50 with the server's work"), Quantile(f.whole, 0.5), "ms");
     report.Add(name("p99 with the server's work"), Quantile(f.whole, 0.99), "ms");
     report.AtMost(name("webhooks not accepted"), f.refused, "", 0);
