@@ -83,8 +83,7 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
         auto received = desk_.Receive(alerts);
         desk_.Keep(received, [kept](const Status& status) { kept->Count(status); });
         // After the looks that they cause, and before those are carried out.
-        if (observer_)
-          loop_.AtOnce([this, received, arrived] { observer_(received, arrived); });
+        if (observer_) loop_.AtOnce([this, received, arrived] { observer_(received, arrived); });
         return received;
       },
       std::chrono::seconds(2), Turn::kAtOnce);

@@ -270,9 +270,9 @@ class KubeClient::Impl : public std::enable_shared_from_this<KubeClient::Impl> {
     std::lock_guard lock(mutex_);
     if (Dead(*op)) return;
     if (!op->stream) {
-      op->exchange = ClientOf(*op).Send(std::move(http), [self, op](Expected<HttpResponse> response) {
-        self->Answered(op, std::move(response));
-      });
+      op->exchange = ClientOf(*op).Send(
+          std::move(http),
+          [self, op](Expected<HttpResponse> response) { self->Answered(op, std::move(response)); });
       return;
     }
     HttpStream stream;

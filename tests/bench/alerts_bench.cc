@@ -179,7 +179,6 @@ int Main(int argc, char** argv) {
                 .at_least = {},
                 .floor = {},
                 .floor_is = {}});
-    if (report.Has("all")) { std::sort(f.share.begin(), f.share.end()); for (double x : f.share) std::fprintf(stderr, "%.1f ", x); std::fprintf(stderr, "\n"); }
     report.Add(name("p50 with the server's work"), Quantile(f.whole, 0.5), "ms");
     report.Add(name("p99 with the server's work"), Quantile(f.whole, 0.99), "ms");
     report.AtMost(name("webhooks not accepted"), f.refused, "", 0);
