@@ -18,10 +18,13 @@ bool Decides(const release::StepResult& result) {
   return false;
 }
 
-// Once traffic is home nothing of it is urgent: the candidate is kept for a while yet.
+// Once routes were read back as home nothing of it is urgent: the candidate is kept for a while yet.
 bool GoesBack(const release::GuardState& state) {
-  return state.phase == release::Phase::kRollingBack && state.release &&
-         !release::TrafficIsHome(state);
+  if (state.phase != release::Phase::kRollingBack || !state.release) return false;
+  const release::ReleaseState& rel = *state.release;
+  const auto& verified = rel.scratch.verified_at;
+  const bool home = rel.weight == 0 && rel.trigger && verified && *verified >= rel.trigger->at;
+  return !home;
 }
 
 // The guard as it was understood: loading this gives the same.

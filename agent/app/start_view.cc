@@ -46,6 +46,15 @@ bool HasNews(const spec::Guard& guard, const GuardState& state, const release::O
   return w.exists && w.revision != state.stable;
 }
 
+// Nothing of the candidate's share is wanted or was read back; on the way back: it was read back
+// that way.
+bool TrafficIsHome(const GuardState& state) {
+  const release::ReleaseState& rel = *state.release;
+  const bool verified =
+      state.phase != release::Phase::kRollingBack || rel.scratch.verified_at.has_value();
+  return rel.weight == 0 && rel.wanted.candidate == 0 && verified;
+}
+
 release::PeerView PeerOf(const PeerIndex::Entry& peer, const std::string& us,
                          const GuardState& state) {
   release::PeerView view;
@@ -61,7 +70,7 @@ release::PeerView PeerOf(const PeerIndex::Entry& peer, const std::string& us,
   }
   view.releasing = state.release && state.phase != release::Phase::kHeld &&
                    state.phase != release::Phase::kVerifying;
-  view.traffic_returned = !state.release || release::TrafficIsHome(state);
+  view.traffic_returned = !state.release || TrafficIsHome(state);
   view.depends_on_us =
       std::find(peer.depends_on.begin(), peer.depends_on.end(), us) != peer.depends_on.end();
   return view;

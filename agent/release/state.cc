@@ -121,12 +121,6 @@ std::optional<Time> GetTime(const Json& json, const char* key) {
   return *time;
 }
 
-bool TrafficIsHome(const GuardState& state) {
-  const ReleaseState& rel = *state.release;
-  const bool verified = state.phase != Phase::kRollingBack || rel.scratch.verified_at.has_value();
-  return rel.weight == 0 && rel.wanted.candidate == 0 && verified;
-}
-
 Json ToJson(const GuardState& state) {
   Json out = Json::Obj({{"phase", ToString(state.phase)}, {"stable", state.stable}});
   out.Set("sequence", state.sequence);

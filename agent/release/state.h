@@ -196,10 +196,6 @@ struct GuardState {
 };
 
 // The Guard's whole `status`. Reading is lenient about what is missing and strict about types.
-// Of a guard with a release: nothing of the candidate's share is wanted; on the way back: and the
-// routes were read back that way.
-bool TrafficIsHome(const GuardState& state);
-
 Json ToJson(const GuardState& state);
 Expected<GuardState> StateFromJson(const Json& status);
 

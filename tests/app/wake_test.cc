@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guard is looked at however late what it needs becomes known, and in whatever order.
+#include <algorithm>
+
 #include "agent/app/ownership.h"
 #include "tests/app/house.h"
 #include "tests/support/catch.h"
@@ -34,7 +36,7 @@ TEST_CASE("wake: the workload is there first, or the guard is") {
 }
 
 TEST_CASE("wake: one kind after another can be listed, each of them last") {
-  for (const char* kind : {"Deployment", "ReplicaSet", "Pod", "Service", "VirtualService",
+  for (const char* kind : {"Guard", "Deployment", "ReplicaSet", "Pod", "Service", "VirtualService",
                            "DestinationRule", "HorizontalPodAutoscaler", "Secret"}) {
     for (bool guard_first : {false, true}) {
       INFO(kind << " last, " << (guard_first ? "the guard first" : "the agent first"));
@@ -96,6 +98,9 @@ TEST_CASE("wake: what takes a release back is urgent, what moves it on is not") 
   CHECK(house.cluster->urgent[0] == "Guard/status");
   CHECK(house.cluster->urgent[1] == "VirtualService");
   REQUIRE(house.Outcome("shop/checkout", "rolledBack", 10min));
+  // Once traffic is home the candidate goes in its turn.
+  const auto& urgent = house.cluster->urgent;
+  CHECK(std::find(urgent.begin(), urgent.end(), "Deployment") == urgent.end());
   house.cluster->urgent.clear();
   house.Calm();
   house.SetImage("shop/checkout", "shop:3");

@@ -160,6 +160,7 @@ int Main(int argc, char** argv) {
   const int missed = PrintBudgets(results);
   PrintGrowth(results, " guards at rest: ", {100, 1000, 10'000, 50'000},
               {"RSS", "RSS per guard", "start to ready", "CPU from start to ready",
+               "start until every guard was looked at",
                "CPU from start until every guard was looked at", "CPU afterwards",
                "API requests per minute", "looks per minute"});
   PrintGrowth(results, " active, 5 metrics each: ", {100, 1000},
