@@ -184,6 +184,9 @@ class TinyServer::Link final : public TinyConnection {
   void Close() override { closing_ = true; }
   bool closing() const { return closing_; }
 
+  std::thread thread;
+  std::atomic<bool> ended{false};  // its thread
+
   // From its own thread: the peer sees an orderly end.
   void Finish() {
     if (ssl_ != nullptr) SSL_shutdown(ssl_);
@@ -240,7 +243,7 @@ TinyServer::~TinyServer() {
     std::lock_guard lock(mutex_);
     for (Link& link : links_) link.Abort();
   }
-  for (std::thread& thread : threads_) thread.join();
+  for (Link& link : links_) link.thread.join();
   links_.clear();
   close(listener_);
   if (!options_.unix_socket.empty()) unlink(options_.unix_socket.c_str());
@@ -262,8 +265,13 @@ void TinyServer::Accept() {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ++connections_;
     std::lock_guard lock(mutex_);
+    links_.remove_if([](Link& old) {
+      const bool over = old.ended;
+      if (over) old.thread.join();
+      return over;
+    });
     Link& link = links_.emplace_back(fd);
-    threads_.emplace_back([this, &link] { Serve(link); });
+    link.thread = std::thread([this, &link] { Serve(link); });
   }
 }
 
@@ -276,6 +284,7 @@ void TinyServer::Serve(Link& link) {
     }
   }
   link.Finish();
+  link.ended = true;
 }
 
 }  // namespace rollguard::testing

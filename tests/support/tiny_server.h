@@ -90,7 +90,6 @@ class TinyServer {
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::list<Link> links_;
-  std::vector<std::thread> threads_;
   std::thread acceptor_;
 };
 
