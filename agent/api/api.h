@@ -70,6 +70,9 @@ struct ApiParts {
   std::map<std::string, std::string> source_links{};
   // "" when ready, else why not. Runs on a worker.
   std::function<std::string()> not_ready{};
+  // "" when alerts are taken in, else why not. Asked for each: it must not wait for the deciding
+  // thread.
+  std::function<std::string()> refuses_alerts{};
   // Asks every dependency. Runs on a worker; must come back within a few seconds.
   std::function<std::vector<DependencyHealth>()> dependencies{};
   // Holds the whole audit against its hashes. Runs on a worker, seldom.

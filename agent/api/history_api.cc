@@ -278,15 +278,11 @@ http::Response Service::ListAlerts(Call& call) {
   return Ok(Json::Obj({{"items", std::move(items)}, {"firing", seen->firing}}));
 }
 
-std::optional<http::Response> Service::IntakeClosed() {
+std::optional<http::Response> Service::IntakeClosed() const {
   if (parts_.intake == nullptr)
     return Fail({ErrorCode::kUnavailable, "alerts are not taken in by this agent"});
-  // Before the guards are known every alert would look like nobody's. Once they are they stay so:
-  // an alert does not wait for the deciding thread to say it again.
-  if (guards_known_) return std::nullopt;
-  std::string why = parts_.not_ready ? parts_.not_ready() : "";
+  std::string why = parts_.refuses_alerts ? parts_.refuses_alerts() : "";
   if (!why.empty()) return Fail({ErrorCode::kUnavailable, why});
-  guards_known_ = true;
   return std::nullopt;
 }
 

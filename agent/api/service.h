@@ -111,7 +111,7 @@ class Service {
                                 const char* message);
 
   // Why alerts cannot be taken in now, as an answer.
-  std::optional<http::Response> IntakeClosed();
+  std::optional<http::Response> IntakeClosed() const;
   // One call to the cluster, made on the loop.
   Expected<Json> Ask(ClusterRequest request);
 
@@ -122,7 +122,6 @@ class Service {
   Tape tape_;                // on the deciding thread
   Api::Publisher publisher_;
   std::atomic<uint64_t> calls_{0};
-  std::atomic<bool> guards_known_{false};
   std::mutex audit_mutex_;  // also lets one worker verify while others wait for it
   Json audit_;              // guarded by audit_mutex_, as what follows
   std::chrono::nanoseconds audit_at_{0};

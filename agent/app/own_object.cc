@@ -33,6 +33,14 @@ ClusterRequest RequestFor(const std::string& ns, const std::string& name, Verb v
   return request;
 }
 
+ClusterRequest FinalizersOf(const std::string& ns, const std::string& name,
+                            const std::string& version, const Json& finalizers) {
+  ClusterRequest request = RequestFor(ns, name, Verb::kPatch);
+  request.body = Json::Obj(
+      {{"metadata", Json::Obj({{"resourceVersion", version}, {"finalizers", finalizers}})}});
+  return request;
+}
+
 }  // namespace
 
 void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& state,
@@ -117,11 +125,8 @@ void Controller::AddFinalizer(const SlotPtr& slot) {
   Json finalizers = ObjectOf(*slot).At("metadata", "finalizers");
   if (!finalizers.is_array()) finalizers = Json::Arr();
   finalizers.Push(kFinalizer);
-  ClusterRequest request = RequestFor(slot->ns, slot->name, Verb::kPatch);
-  request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version},
-                                                    {"finalizers", finalizers}})}});
   slot->busy = true;
-  ports_.cluster->Call(std::move(request),
+  ports_.cluster->Call(FinalizersOf(slot->ns, slot->name, slot->resource_version, finalizers),
                        [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
                          if (alive.expired()) return;
                          if (object) {
@@ -139,10 +144,7 @@ void Controller::Finalize(const SlotPtr& slot) {
   for (const Json& finalizer : known.At("metadata", "finalizers").items()) {
     if (finalizer.Str() != kFinalizer) finalizers.Push(finalizer);
   }
-  ClusterRequest request = RequestFor(slot->ns, slot->name, Verb::kPatch);
-  request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version},
-                                                    {"finalizers", finalizers}})}});
-  ports_.cluster->Call(std::move(request),
+  ports_.cluster->Call(FinalizersOf(slot->ns, slot->name, slot->resource_version, finalizers),
                        [this, slot, alive = std::weak_ptr(alive_)](const Expected<Json>& object) {
                          if (alive.expired() || slot->gone) return;
                          if (object) {

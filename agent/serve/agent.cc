@@ -38,6 +38,7 @@ class Agent::Parts {
   void Reload() { chores_.Call(kLibraryChore); }
   uint16_t port() const { return front_ ? front_->port() : 0; }
   std::string NotReady();
+  std::string RefusesAlerts();
 
  private:
   Status CheckSecrets() { return CheckSecretFiles(ground_.config); }
@@ -65,6 +66,7 @@ class Agent::Parts {
   bool began_ = false;
   bool decides_ = false;  // on the thread of chores
   std::atomic<bool> stopped_{false};
+  std::atomic<bool> guards_known_{false};
 };
 
 Status Agent::Parts::Start() {
@@ -93,7 +95,9 @@ Status Agent::Parts::Build() {
   brain_ = std::make_unique<Brain>(ground_);
   checkup_ = std::make_unique<Checkup>(ground_, *sources_, library_,
                                        [this] { return brain_->replica().Health(); });
-  front_ = std::make_unique<Front>(ground_, *brain_, *checkup_, [this] { return NotReady(); });
+  front_ = std::make_unique<Front>(
+      ground_, *brain_, *checkup_, [this] { return NotReady(); },
+      [this] { return RefusesAlerts(); });
   brain_->Build();
   if (first_) brain_->controller().SetLibrary(std::move(*first_));
   first_.reset();
@@ -176,6 +180,14 @@ std::string Agent::Parts::NotReady() {
     return brain_->Waiting();
   });
   return waiting ? *waiting : "the deciding thread does not answer";
+}
+
+// Before the guards are known every alert would look like nobody's. Once they are they stay so.
+std::string Agent::Parts::RefusesAlerts() {
+  if (guards_known_ && !stopped_) return {};
+  std::string why = NotReady();
+  guards_known_ = why.empty();
+  return why;
 }
 
 // Looks under way may be between a state's write and its actions: they are let finish, so that the

@@ -43,7 +43,8 @@ alerts::Mapping MappingOf(const spec::AlertSender& sender) {
 
 }  // namespace
 
-Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::string()> not_ready)
+Front::Front(Ground& ground, Brain& brain, Checkup& checkup, Reason not_ready,
+             Reason refuses_alerts)
     : ground_(ground),
       brain_(brain),
       not_ready_(std::move(not_ready)),
@@ -65,6 +66,7 @@ Front::Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::
   parts.cluster_name = ground.config.cluster.name;
   parts.version = ground.options.around.version;
   parts.not_ready = not_ready_;
+  parts.refuses_alerts = std::move(refuses_alerts);
   parts.dependencies = [&checkup] { return checkup.Ask(); };
   parts.requests_per_second = static_cast<double>(ground.config.listen.requests_per_second);
   parts.id_seed = ground.NextSeed();

@@ -17,9 +17,10 @@ namespace rollguard::serve {
 
 class Front {
  public:
-  // The API is one of the brain's listeners: make the front before Brain::Build. `not_ready` runs
-  // on a worker: "" when the agent decides, else why not yet.
-  Front(Ground& ground, Brain& brain, Checkup& checkup, std::function<std::string()> not_ready);
+  using Reason = std::function<std::string()>;
+  // The API is one of the brain's listeners: make the front before Brain::Build. Both run on a
+  // worker: "" when the agent decides, and takes alerts in, else why not.
+  Front(Ground& ground, Brain& brain, Checkup& checkup, Reason not_ready, Reason refuses_alerts);
   ~Front();
 
   // The brain is built. Binds and listens: from here on requests are answered.
@@ -31,7 +32,7 @@ class Front {
  private:
   Ground& ground_;
   Brain& brain_;
-  std::function<std::string()> not_ready_;
+  Reason not_ready_;
   api::Identity identity_;
   app::Intake intake_;
   std::unique_ptr<api::Api> api_;

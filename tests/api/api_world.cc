@@ -171,7 +171,7 @@ ApiWorld::ApiWorld(ApiWorldOptions options)
   parts.version = "1.2.3";
   parts.requests_per_second = 0;
   parts.keep_lists = Duration(0);
-  parts.not_ready = [this] { return not_ready_; };
+  parts.not_ready = parts.refuses_alerts = [this] { return not_ready_; };
   parts.dependencies = [] {
     return std::vector<api::DependencyHealth>{
         {.name = "kubernetes", .ok = true, .detail = "", .latency = Duration(3)}};

@@ -216,8 +216,10 @@ std::string Fleet::Config(bool limited) {
       "}}\nmetrics: [{name: prometheus, prometheus: {url: \"",
       prometheus_ != nullptr ? prometheus_->url() : "http://127.0.0.1:9", "\"}}]\n");
   // More than the server can answer in a call's time would only be asked for in vain.
-  if (!limited && options_.guards > 10'000) config += "cluster: {qps: 500, burst: 500}\n";
-  if (!limited && options_.guards <= 10'000) config += "cluster: {qps: 10000, burst: 100000}\n";
+  if (!limited) {
+    config += options_.guards > 10'000 ? "cluster: {qps: 500, burst: 500}\n"
+                                       : "cluster: {qps: 10000, burst: 100000}\n";
+  }
   return dir_.Write("agent.yaml", config);
 }
 
