@@ -5,35 +5,9 @@
 #include "agent/sim/api_failure.h"
 #include "agent/sim/api_reviews.h"
 #include "agent/sim/api_writer.h"
-#include "agent/sim/selector.h"
 
 namespace rollguard::sim {
 namespace {
-
-// The page token: the version of the snapshot and the last name handed out.
-std::string MakeToken(uint64_t version, const Json& last) {
-  return Base64Encode(StrCat(version, "\n", NamespaceOf(last), "\n", NameOf(last)));
-}
-
-struct Page {
-  uint64_t version = 0;
-  std::string ns, name;
-};
-
-std::optional<Page> ReadToken(std::string_view token) {
-  auto text = Base64Decode(token);
-  if (!text) return std::nullopt;
-  auto parts = Split(*text, '\n');
-  if (parts.size() != 3) return std::nullopt;
-  auto version = ParseInt(parts[0]);
-  if (!version) return std::nullopt;
-  return Page{static_cast<uint64_t>(*version), std::string(parts[1]), std::string(parts[2])};
-}
-
-bool After(const Json& object, const Page& page) {
-  return std::pair(NamespaceOf(object), NameOf(object)) >
-         std::pair(std::string_view(page.ns), std::string_view(page.name));
-}
 
 ApiReply Value(Json object) {
   return {std::make_shared<const Json>(std::move(object)), std::nullopt, false};
@@ -129,58 +103,6 @@ ApiReply ApiServer::ServeGet(const TypeInfo& info, const ClusterRequest& request
   ObjectPtr object = store_.Get({info.id, info.type.namespaced ? request.ns : "", request.name});
   if (!object) return Fail(NotFound(info, request.name));
   return {InVersion(info, request.type.version, object), std::nullopt, false};
-}
-
-ApiReply ApiServer::ServeList(const TypeInfo& info, const ClusterRequest& request) {
-  auto labels = LabelSelector::Parse(request.label_selector);
-  if (!labels) return Fail(BadRequest(labels.error().message));
-  auto fields = FieldSelector::Parse(request.field_selector);
-  if (!fields) return Fail(BadRequest(fields.error().message));
-  if (std::string path = fields->Unsupported(info.type, info.custom); !path.empty())
-    return Fail(BadRequest(StrCat("field label not supported: ", path)));
-  Page page{store_.version(), "", ""};
-  if (!request.continue_token.empty()) {
-    auto token = ReadToken(request.continue_token);
-    if (!token) return Fail(BadRequest("continue key is not valid"));
-    page = *token;
-    if (page.version < store_.compacted()) {
-      return Fail(
-          Expired("The provided continue parameter is too old to display a consistent list result. "
-                  "You must start a new list without the continue parameter."));
-    }
-  }
-  std::vector<ObjectPtr> all =
-      store_.ListAt(info.id, info.type.namespaced ? request.ns : "", page.version);
-  Json items = Json::Arr();
-  std::string token;
-  int64_t remaining = 0;
-  bool paging = !request.continue_token.empty();
-  const Json* last = nullptr;
-  for (const ObjectPtr& object : all) {
-    if (paging && !After(*object, page)) continue;
-    if (!labels->Matches(Meta(*object).At("labels")) || !fields->Matches(*object)) continue;
-    if (request.limit > 0 && static_cast<int64_t>(items.size()) == request.limit) {
-      if (token.empty()) token = MakeToken(page.version, *last);
-      ++remaining;
-      continue;
-    }
-    last = object.get();
-    Json item = *InVersion(info, request.type.version, object);
-    if (!info.custom) {
-      item.Erase("kind");
-      item.Erase("apiVersion");
-    }
-    items.Push(std::move(item));
-  }
-  Json meta = Json::Obj({{"resourceVersion", std::to_string(page.version)}});
-  if (!token.empty()) {
-    meta.Set("continue", token);
-    if (labels->empty() && fields->empty()) meta.Set("remainingItemCount", remaining);
-  }
-  return Value(Json::Obj({{"kind", info.type.kind + "List"},
-                          {"apiVersion", request.type.ApiVersion()},
-                          {"metadata", std::move(meta)},
-                          {"items", std::move(items)}}));
 }
 
 ApiReply ApiServer::ServeDelete(const TypeInfo& info, const ClusterRequest& request) {

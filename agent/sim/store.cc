@@ -24,24 +24,35 @@ std::vector<ObjectPtr> Store::List(int type, std::string_view ns) const {
   return out;
 }
 
-// The present, with every change after `version` taken back.
-std::vector<ObjectPtr> Store::ListAt(int type, std::string_view ns, uint64_t version) const {
-  if (version >= version_) return List(type, ns);
-  Names names =
-      static_cast<size_t>(type) < by_type_.size() ? by_type_[static_cast<size_t>(type)] : Names();
+// What became something else after `version`, as it was then; null where nothing was.
+Store::Names Store::ChangedSince(int type, uint64_t version, const Name& after) const {
+  Names out;
   for (auto it = history_.rbegin(); it != history_.rend() && it->version > version; ++it) {
     if (it->key.type != type) continue;
-    std::pair name(it->key.ns, it->key.name);
-    if (it->before)
-      names[name] = it->before;
-    else
-      names.erase(name);
-  }
-  std::vector<ObjectPtr> out;
-  for (const auto& [name, object] : names) {
-    if (ns.empty() || name.first == ns) out.push_back(object);
+    Name name(it->key.ns, it->key.name);
+    if (name > after) out[std::move(name)] = it->before;
   }
   return out;
+}
+
+// The present, with every change after `version` laid over it.
+void Store::WalkAt(int type, std::string_view ns, uint64_t version, const Name& after,
+                   const std::function<void(const ObjectPtr&)>& visit) const {
+  static const Names none;
+  const bool known = static_cast<size_t>(type) < by_type_.size();
+  const Names& present = known ? by_type_[static_cast<size_t>(type)] : none;
+  const Name from = std::max(after, Name(ns, ""));
+  const Names past = ChangedSince(type, version, from);
+  auto was = past.begin();
+  auto is = present.upper_bound(from);
+  while (was != past.end() || is != present.end()) {
+    const bool changed = was != past.end() && (is == present.end() || was->first <= is->first);
+    const auto& [name, object] = changed ? *was : *is;
+    if (!ns.empty() && name.first != ns) return;
+    if (object) visit(object);
+    if (is != present.end() && is->first == name) ++is;
+    if (changed) ++was;
+  }
 }
 
 size_t Store::Count(int type) const {

@@ -43,8 +43,12 @@ class Store {
   ObjectPtr Get(const ObjectKey& key) const;
   // Objects of a kind in a namespace ("" : all), ordered by namespace and name.
   std::vector<ObjectPtr> List(int type, std::string_view ns = {}) const;
-  // As they stood at `version` (not before compacted()).
-  std::vector<ObjectPtr> ListAt(int type, std::string_view ns, uint64_t version) const;
+  // Those behind `after`, in the same order, as they stood at `version` (not before compacted()).
+  // Costs what is visited and what changed since, so that a page costs the same at the end of a
+  // long list as at its beginning.
+  using Name = std::pair<std::string, std::string>;  // namespace and name
+  void WalkAt(int type, std::string_view ns, uint64_t version, const Name& after,
+              const std::function<void(const ObjectPtr&)>& visit) const;
   size_t Count(int type) const;
 
   // Objects that name `uid` in their ownerReferences.
@@ -65,7 +69,8 @@ class Store {
   void OnChange(std::function<void(const Change&)> listener);
 
  private:
-  using Names = std::map<std::pair<std::string, std::string>, ObjectPtr>;
+  using Names = std::map<Name, ObjectPtr>;
+  Names ChangedSince(int type, uint64_t version, const Name& after) const;
   void Index(const ObjectKey& key, const Json* before, const Json* after);
   void Publish(Change change);
 

@@ -25,6 +25,9 @@ namespace {
 
 constexpr Duration kSettle = std::chrono::minutes(5);
 constexpr Duration kStride = std::chrono::milliseconds(2);
+// Some five minutes of them, as a real server's store keeps; fewer, and the pages of a long list
+// expire while tens of thousands of objects change.
+constexpr size_t kHistory = 300'000;
 constexpr Duration kMoment = std::chrono::milliseconds(5);
 
 sim::ApiHttpRequest Convert(const testing::TinyRequest& request) {
@@ -54,6 +57,7 @@ struct Lines {
 sim::WorldOptions Options() {
   sim::WorldOptions options;
   options.start = testing::RealClock().Now() - kSettle;
+  options.history = kHistory;
   return options;
 }
 

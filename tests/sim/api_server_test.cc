@@ -214,6 +214,45 @@ TEST_CASE("lists page over one snapshot, and a compacted page is gone") {
   CHECK(MustFail(s.api, r).code == ErrorCode::kGone);
 }
 
+TEST_CASE("pages say the snapshot, whatever is made, changed and removed between them") {
+  Server s;
+  Random random(7);
+  auto change = [&] {
+    const std::string name = StrCat("c", random.Below(12));
+    const std::string ns = random.Below(3) == 0 ? "kube-public" : "default";
+    ClusterRequest r = Request(Verb::kDelete, ConfigMapType(), name);
+    r.ns = ns;
+    if (random.Below(3) == 0) return (void)s.api.Call(r);
+    r = PatchRequest(ConfigMapType(), name, PatchKind::kMerge,
+                     StrCat(R"({"data":{"key":")", random.Below(1000), R"("}})"));
+    r.ns = ns;
+    if (s.api.Call(r).ok()) return;
+    r = Request(Verb::kCreate, ConfigMapType(), "", MakeConfigMap(name, "new"));
+    r.ns = ns;
+    MustCall(s.api, r);
+  };
+  for (const char* ns : {"", "default", "kube-public"}) {
+    for (int round = 0; round < 100; ++round) {
+      for (int i = 0; i < 5; ++i) change();
+      ClusterRequest r = Request(Verb::kList, ConfigMapType());
+      r.ns = ns;
+      const Json whole = MustCall(s.api, r);
+      r.limit = static_cast<int64_t>(1 + random.Below(4));
+      Json paged = Json::Arr();
+      do {
+        const Json page = MustCall(s.api, r);
+        CHECK(Meta(page).At("resourceVersion") == Meta(whole).At("resourceVersion"));
+        for (const Json& item : page.At("items").items()) paged.Push(item);
+        const auto remaining = Meta(page).At("remainingItemCount").IntOr(0);
+        CHECK(paged.size() + static_cast<size_t>(remaining) == whole.At("items").size());
+        r.continue_token = Meta(page).At("continue").Str();
+        for (uint64_t i = random.Below(3); i > 0; --i) change();
+      } while (!r.continue_token.empty());
+      CHECK(paged == whole.At("items"));
+    }
+  }
+}
+
 TEST_CASE("watches replay history, follow selectors and are gone after compaction") {
   Server s;
   Json made = MustCall(s.api, Request(Verb::kCreate, ConfigMapType(), "", MakeConfigMap("c", "1")));
