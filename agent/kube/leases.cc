@@ -9,12 +9,14 @@
 namespace rollguard::kube {
 namespace {
 
+// Urgent: behind a queue of our own writes it would run out while we are well.
 ClusterRequest Base(Verb verb, const std::string& ns, const std::string& name) {
   ClusterRequest request;
   request.verb = verb;
   request.type = resources::Leases();
   request.ns = ns;
   request.name = name;
+  request.urgent = true;
   return request;
 }
 

@@ -205,12 +205,17 @@ class CurlClient::Loop final : public ExchangeSink {
       Group& group = groups_[x.request.group];
       if (group.running >= x.request.max_parallel && !x.request.urgent) {
         group.waiting.push_back(x.id);
+        if (x.request.timeout > Duration(0)) deadlines_.emplace(PatientUntil(x), x.id);
         return;
       }
       Join(group, x);
     }
     StartTransfer(x);
   }
+
+  // Who waits longer for a place is not sent out: what is left of its time would rarely do, and a
+  // server that cannot keep up would spend its own on answers that nobody waits for any more.
+  static Nanos PatientUntil(const Exchange& x) { return x.submitted + x.request.timeout / 2; }
 
   static bool Limited(const Exchange& x) { return x.request.max_parallel > 0; }
 
@@ -309,7 +314,9 @@ class CurlClient::Loop final : public ExchangeSink {
 
   // Idle deadlines are not moved with every byte: when one falls due the last byte is looked at.
   void Expire(Exchange& x, Nanos now) {
-    bool total = x.request.timeout > Duration(0) && now >= x.submitted + x.request.timeout;
+    const bool waiting = Limited(x) && !x.in_group;
+    bool total = x.request.timeout > Duration(0) &&
+                 now >= (waiting ? PatientUntil(x) : x.submitted + x.request.timeout);
     Nanos idle_due = x.idle_timeout > Nanos(0) ? x.last_activity + x.idle_timeout : kNever;
     if (!total && idle_due > now) {
       if (idle_due != kNever) deadlines_.emplace(idle_due, x.id);

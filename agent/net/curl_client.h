@@ -3,7 +3,8 @@
 //
 // What it holds to, whatever the peer does:
 //  - the whole exchange ends within `request.timeout`, waiting for a connection of its group
-//    included; a stream ends when nothing came for `idle_timeout`;
+//    included, which takes half of that time at most; a stream ends when nothing came for
+//    `idle_timeout`;
 //  - a connection whose peer acknowledges nothing is given up, also when nothing is awaited there;
 //  - no more than `max_body` decoded bytes are kept; heads are limited too;
 //  - no redirect is followed, no cookie kept, no proxy taken from the environment unless asked;

@@ -46,8 +46,9 @@ Error Timeout(const Exchange& x, CURLcode code) {
                    FormatGoDuration(std::chrono::duration_cast<Duration>(x.idle_timeout)))};
   }
   if (x.easy == nullptr) {
-    return {ErrorCode::kTimeout, StrCat("waited ", FormatGoDuration(r.timeout), " for one of the ",
-                                        r.max_parallel, " connections of ", Quote(r.group))};
+    return {ErrorCode::kTimeout,
+            StrCat("waited ", FormatGoDuration(r.timeout / 2), " for one of the ", r.max_parallel,
+                   " connections of ", Quote(r.group))};
   }
   bool by_us = x.abort == Abort::kTimeout;
   if (!Connected(x)) {

@@ -64,7 +64,8 @@ struct ClusterRequest {
   std::string precondition_uid;      // delete
   std::string precondition_version;  // delete
   Duration timeout = std::chrono::seconds(15);
-  // Takes a bad revision back: waits for no limit of our own, and its answer for nothing else.
+  // Takes a bad revision back, or says who decides: waits for no limit of our own, and its answer
+  // for nothing else.
   bool urgent = false;
   std::shared_ptr<const Projection> projection;  // null: keep everything
 };

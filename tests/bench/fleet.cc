@@ -217,7 +217,7 @@ std::string Fleet::Config(bool limited) {
       prometheus_ != nullptr ? prometheus_->url() : "http://127.0.0.1:9", "\"}}]\n");
   // More than the server can answer in a call's time would only be asked for in vain.
   if (!limited) {
-    config += options_.guards > 10'000 ? "cluster: {qps: 500, burst: 500}\n"
+    config += options_.guards > 10'000 ? "cluster: {qps: 1500, burst: 1000}\n"
                                        : "cluster: {qps: 10000, burst: 100000}\n";
   }
   return dir_.Write("agent.yaml", config);
@@ -263,7 +263,7 @@ void Fleet::Pass(double seconds) {
 void Fleet::Await(const std::string& phase, int count, double limit) {
   double end = Monotonic() + limit;
   for (int there = 0; there < count;) {
-    Pass(options_.guards > 2000 ? 1 : 0.2);
+    Pass(options_.guards > 10'000 ? 5 : options_.guards > 2000 ? 1 : 0.2);
     const int before = std::exchange(there, cluster_->Phases()[phase]);
     if (there > before) end = Monotonic() + limit;
     if (Monotonic() < end) continue;
