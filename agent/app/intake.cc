@@ -10,11 +10,21 @@
 namespace rollguard::app {
 namespace {
 
-// Counts the answers of a batch of appends.
-struct Waiter {
+http::Response TryAgain(std::string_view why) {
+  http::Response response = http::Problem(503, why);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+// Counts the answers of those who keep what has come.
+struct Intake::Waiter {
+  explicit Waiter(size_t answers) : left(answers) {}
+
   std::mutex mutex;
   std::condition_variable done;
-  size_t left = 0;
+  size_t left;
   std::optional<Error> error;
 
   void Count(const Status& status) {
@@ -29,14 +39,6 @@ struct Waiter {
     return error ? Status(*error) : Status();
   }
 };
-
-http::Response TryAgain(std::string_view why) {
-  http::Response response = http::Problem(503, why);
-  response.headers.emplace_back("Retry-After", "1");
-  return response;
-}
-
-}  // namespace
 
 http::Response Intake::FromAlertmanager(const http::Request& request, const std::string& actor) {
   auto payload = alerts::ParseAlertmanager(request.body);
@@ -55,30 +57,28 @@ http::Response Intake::FromStranger(const http::Request& request, const alerts::
   return Accept(*payload, actor);
 }
 
-Status Intake::MakeDurable(const std::vector<alerts::Alert>& alerts, const std::string& actor) {
-  auto waiter = std::make_shared<Waiter>();
-  waiter->left = alerts.size();
+std::shared_ptr<Intake::Waiter> Intake::Record(const std::vector<alerts::Alert>& alerts,
+                                               const std::string& actor, Time arrived) {
+  auto waiter = std::make_shared<Waiter>(alerts.size());
   for (const alerts::Alert& alert : alerts) {
     history_.Append({.kind = "alert",
                      .id = alert.EventKey(),
-                     .at = clock_.Now(),
+                     .at = arrived,
                      .guard = alert.Label("rollguard_guard"),
                      .release = {},
                      .actor = actor,
                      .body = alerts::ToJson(alert)},
                     [waiter](const Status& status) { waiter->Count(status); });
   }
-  return waiter->Wait("the history did not confirm the alerts in time");
+  return waiter;
 }
 
 http::Response Intake::Accept(const alerts::Payload& payload, const std::string& actor) {
   const auto arrived = clock_.Monotonic();
+  const Time now = clock_.Now();
   if (payload.alerts.empty()) return http::Response{.body = "{\"alerts\":[]}"};
-  if (Status durable = MakeDurable(payload.alerts, actor); !durable)
-    return TryAgain(durable.error().message);
-  auto kept = std::make_shared<Waiter>();
-  kept->left = 1;
-  auto receipts = loop_.Ask<std::vector<AlertReceipt>>(
+  const auto kept = std::make_shared<Waiter>(1);
+  auto asked = loop_.Begin<std::vector<AlertReceipt>>(
       [this, arrived, kept, alerts = payload.alerts] {
         auto received = desk_.Receive(alerts);
         desk_.Keep(received, [kept](const Status& status) { kept->Count(status); });
@@ -86,9 +86,12 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
         if (observer_) loop_.AtOnce([this, received, arrived] { observer_(received, arrived); });
         return received;
       },
-      std::chrono::seconds(2), Turn::kAtOnce);
-  if (!receipts)
-    return TryAgain("the agent is too busy to decide; the alerts are recorded, send them again");
+      Turn::kAtOnce);
+  const auto recorded = Record(payload.alerts, actor, now);
+  const auto receipts = asked.Wait(std::chrono::seconds(2));
+  if (!receipts) return TryAgain("the agent is too busy to decide; send the alerts again");
+  if (Status done = recorded->Wait("the history did not confirm the alerts in time"); !done)
+    return TryAgain(done.error().message);
   if (Status done = kept->Wait("the other replicas could not be told in time"); !done)
     return TryAgain(done.error().message);
   Json list = Json::Arr();

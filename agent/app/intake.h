@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Alerts on their way in: parsed, made durable, handed to the desk, answered. An alert that could
-// not be made durable is not acted on and the sender is told to try again.
+// Alerts on their way in: parsed, recorded, handed to the desk, answered. They are accepted once
+// they are durable; their sender is told to try again otherwise. The desk does not wait for that:
+// they are as true while the history's database is away, and a way back would be late by it.
 //
 // Runs on the server's workers; the desk is spoken to through the loop.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,7 +38,9 @@ class Intake {
 
  private:
   http::Response Accept(const alerts::Payload& payload, const std::string& actor);
-  Status MakeDurable(const std::vector<alerts::Alert>& alerts, const std::string& actor);
+  struct Waiter;
+  std::shared_ptr<Waiter> Record(const std::vector<alerts::Alert>& alerts, const std::string& actor,
+                                 Time arrived);
 
   Loop& loop_;
   AlertDesk& desk_;

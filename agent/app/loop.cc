@@ -42,12 +42,16 @@ TimerId Loop::After(Duration delay, std::function<void()> fn) {
 TimerId Loop::AtOnce(std::function<void()> fn) { return AddTimer(kAtOnce, std::move(fn)); }
 
 TimerId Loop::AddTimer(std::chrono::nanoseconds due, std::function<void()> fn) {
-  std::lock_guard lock(mutex_);
-  TimerId id = next_id_++;
-  bool first = timers_.empty() || due < timers_.begin()->first.first;
-  timers_.emplace(std::pair(due, id), std::move(fn));
-  due_.emplace(id, due);
-  if (first) wake_.notify_one();
+  TimerId id = 0;
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    id = next_id_++;
+    first = timers_.empty() || due < timers_.begin()->first.first;
+    timers_.emplace(std::pair(due, id), std::move(fn));
+    due_.emplace(id, due);
+  }
+  if (first) wake_.notify_one();  // who wakes finds the lock free
   return id;
 }
 

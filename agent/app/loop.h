@@ -31,16 +31,36 @@ class Loop : public Timers {
   void Stop();
 
   void Post(std::function<void()> fn, Turn turn = Turn::kInOrder);
-  // Runs `fn` on the loop and waits for its result, at most `limit`; nothing when it took longer or
-  // the loop has stopped. Must not be called on the loop.
+  // What the loop was asked for; its asker may do something else meanwhile.
+  template <class T>
+  class Asked {
+   public:
+    // Nothing when it took longer than `limit` or the loop has stopped. Not to be called on the
+    // loop, and once.
+    std::optional<T> Wait(Duration limit) {
+      if (future_.wait_for(limit) != std::future_status::ready) return std::nullopt;
+      return future_.get();
+    }
+
+   private:
+    friend class Loop;
+    // Held here too: a loop that has stopped drops what it was asked.
+    std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
+    std::future<T> future_ = promise_->get_future();
+  };
+
+  // Runs `fn` on the loop.
+  template <class T>
+  Asked<T> Begin(std::function<T()> fn, Turn turn = Turn::kInOrder) {
+    Asked<T> asked;
+    Post([promise = asked.promise_, fn = std::move(fn)] { promise->set_value(fn()); }, turn);
+    return asked;
+  }
+  // The same, and waits for its result.
   template <class T>
   std::optional<T> Ask(std::function<T()> fn, Duration limit = std::chrono::seconds(2),
                        Turn turn = Turn::kInOrder) {
-    auto promise = std::make_shared<std::promise<T>>();
-    auto future = promise->get_future();
-    Post([promise, fn = std::move(fn)] { promise->set_value(fn()); }, turn);
-    if (future.wait_for(limit) != std::future_status::ready) return std::nullopt;
-    return future.get();
+    return Begin<T>(std::move(fn), turn).Wait(limit);
   }
 
   TimerId After(Duration delay, std::function<void()> fn) override;
