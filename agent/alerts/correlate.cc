@@ -29,13 +29,18 @@ const std::string& ExplicitGuard(const Alert& alert) {
   return annotation != nullptr ? *annotation : empty;
 }
 
-bool NamesGuardByLabels(const Alert& alert, const GuardFacts& guard) {
-  if (alert.Label("namespace") != guard.ns) return false;
+bool NamesByLabels(const Alert& alert, std::string_view ns, std::string_view workload,
+                   std::string_view its_service) {
+  if (alert.Label("namespace") != ns) return false;
   return std::any_of(kWorkloadLabels.begin(), kWorkloadLabels.end(), [&](std::string_view label) {
     const std::string& value = alert.Label(label);
     if (value.empty()) return false;
-    return value == guard.workload || (label == "service" && value == guard.service);
+    return value == workload || (label == "service" && value == its_service);
   });
+}
+
+bool NamesGuardByLabels(const Alert& alert, const GuardFacts& guard) {
+  return NamesByLabels(alert, guard.ns, guard.workload, guard.service);
 }
 
 bool NamesSomeWorkload(const Alert& alert) {
@@ -172,6 +177,13 @@ const char* ToString(How value) {
     case How::kPod: return "its pod's owner";
   }
   return "unknown";
+}
+
+bool MaySpeakOf(const Alert& alert, const spec::Guard& guard) {
+  if (!NamesSomeWorkload(alert) || !alert.Label("pod").empty()) return true;
+  const std::string& named = ExplicitGuard(alert);
+  return NamesByLabels(alert, guard.metadata.ns, guard.target.name, guard.service) ||
+         (!named.empty() && named == guard.Id());
 }
 
 std::vector<Match> Correlate(const Alert& alert, const std::vector<GuardFacts>& guards,

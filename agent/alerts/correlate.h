@@ -74,6 +74,10 @@ using PodOwner = std::function<std::string(std::string_view ns, std::string_view
 // On the alerts that the agent itself posts: they speak of no guard.
 inline constexpr std::string_view kNoticeLabel = "rollguard_notice";
 
+// Whether any of the ways could lead to a guard of which only this is known yet: most guards need
+// not be looked at more closely.
+bool MaySpeakOf(const Alert& alert, const spec::Guard& guard);
+
 // All guards the alert speaks of, the most suspect first; empty: unmatched. When several releases
 // are suspects of an alert that does not name one, only the first gets kTrigger.
 std::vector<Match> Correlate(const Alert& alert, const std::vector<GuardFacts>& guards,

@@ -203,6 +203,7 @@ std::vector<alerts::Match> AlertDesk::CorrelateNow(const alerts::Alert& alert) c
   std::string ns = NamespaceOf(alert);
   std::vector<alerts::GuardFacts> facts;
   controller_->ForEach(ns, [&](const spec::Guard& guard, const release::GuardState& state) {
+    if (!alerts::MaySpeakOf(alert, guard)) return;
     auto evidence = evidence_.find(guard.Id());
     facts.push_back(FactsOf(guard, state, evidence == evidence_.end() ? 0 : evidence->second));
   });

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/alerts/correlate.h"
@@ -92,12 +93,12 @@ class AlertDesk : public Sensor {
   const Clock& clock_;
   Controller* controller_ = nullptr;
   alerts::Dedupe dedupe_;
-  std::map<std::string, Firing> firing_;          // by fingerprint
-  std::set<std::string> unkept_;                  // events whose Keep failed
-  std::map<std::string, Keeping> keeping_;        // by event: those whose Keep is under way
-  std::map<std::string, double> evidence_;        // by guard: how bad its candidate looks
-  std::map<std::string, int64_t> considered_;     // guard -> its generation
-  std::map<std::string, std::string> releasing_;  // guard -> its release
+  std::map<std::string, Firing> firing_;              // by fingerprint
+  std::set<std::string> unkept_;                      // events whose Keep failed
+  std::map<std::string, Keeping> keeping_;            // by event: those whose Keep is under way
+  std::unordered_map<std::string, double> evidence_;  // by guard: how bad its candidate looks
+  std::map<std::string, int64_t> considered_;         // guard -> its generation
+  std::map<std::string, std::string> releasing_;      // guard -> its release
   std::deque<AlertReceipt> recent_;
 };
 
