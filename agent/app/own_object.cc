@@ -2,6 +2,7 @@
 // What is written to the Guard object itself: its status and our finalizer, each guarded by the
 // version that was decided on; and reading it again where that was an old one.
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "agent/app/controller.h"
@@ -31,6 +32,13 @@ ClusterRequest RequestFor(const std::string& ns, const std::string& name, Verb v
   request.name = name;
   if (verb == Verb::kPatch) request.patch = PatchKind::kMerge;
   return request;
+}
+
+// What we know ourselves of the answer to a status write need not be read.
+std::shared_ptr<const Projection> WithoutStatus() {
+  static const auto projection =
+      std::make_shared<const Projection>(Projection{{"metadata.managedFields", "status"}});
+  return projection;
 }
 
 ClusterRequest FinalizersOf(const std::string& ns, const std::string& name,
@@ -67,6 +75,7 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
   request.body = Json::Obj({{"metadata", Json::Obj({{"resourceVersion", slot->resource_version}})},
                             {"status", std::move(patch)}});
   request.urgent = slot->urgent;
+  request.projection = WithoutStatus();
   ports_.cluster->Call(std::move(request),
                        [this, slot, written = std::move(written), alive = std::weak_ptr(alive_),
                         done = std::move(done)](Expected<Json> answer) {
@@ -77,10 +86,14 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
                            return;
                          }
                          slot->resource_version = answer->At("metadata", "resourceVersion").Str();
+                         slot->inbox = written.At("inbox");
+                         slot->owner = written.At("owner");
+                         InboxWritten(*slot, true);
+                         // What follows does not wait for what only later looks need.
+                         done({});
+                         if (slot->gone || !slot->mine) return;
                          KeepObject(*slot, *answer);
                          KeepStatus(*slot, written);
-                         InboxWritten(*slot, true);
-                         done({});
                        });
 }
 

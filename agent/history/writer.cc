@@ -56,7 +56,7 @@ void SqlHistory::Measure(MeasurementRow row) { Push({std::move(row), clock_.Mono
 
 void SqlHistory::Push(Item item) {
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     // Measurements are the only thing that may be lost, and they go first.
     bool droppable = std::holds_alternative<MeasurementRow>(item.what);
     if (queue_.size() < (droppable ? options_.max_queue / 2 : options_.max_queue)) {
@@ -64,6 +64,7 @@ void SqlHistory::Push(Item item) {
       const bool waited_for = fact != nullptr && fact->durable;
       auto at = waited_for ? queue_.begin() + static_cast<ptrdiff_t>(waited_for_++) : queue_.end();
       queue_.insert(at, std::move(item));
+      lock.unlock();  // who wakes finds it free
       wake_.notify_one();
       return;
     }

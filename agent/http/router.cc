@@ -8,6 +8,7 @@
 #include <httplib.h>
 
 #include <algorithm>
+#include <map>
 
 #include "agent/base/json.h"
 #include "agent/base/text.h"
@@ -95,6 +96,9 @@ std::string HeadFor(const Request& request, bool keep_alive) {
 struct Router::Impl : httplib::Server {
   http::Handler gate;
   std::vector<std::pair<std::string, std::string>> patterns;  // method, pattern
+  // Routes that are a path and no pattern, by method and path: found at once, where the library
+  // would try one regular expression after another.
+  std::map<std::pair<std::string, std::string>, httplib::Server::Handler> plain;
 
   bool Process(MemoryStream& stream, bool close) {
     bool closed = false;
@@ -112,6 +116,26 @@ struct Router::Impl : httplib::Server {
       in_flight->subscription = std::move(answer.subscription);
       Fill(answer, out);
     };
+  }
+
+  void AddRoute(std::string_view method, std::string_view pattern, Handler handler) {
+    if (pattern.find('{') == std::string_view::npos) {
+      plain[{std::string(method), std::string(pattern)}] = std::move(handler);
+      return;
+    }
+    const std::string regex = ToRegex(pattern);
+    if (method == "GET") Get(regex, handler);
+    if (method == "POST") Post(regex, handler);
+    if (method == "PUT") Put(regex, handler);
+    if (method == "PATCH") Patch(regex, handler);
+    if (method == "DELETE") Delete(regex, handler);
+  }
+
+  HandlerResponse AnswerPlain(const httplib::Request& in, httplib::Response& out) const {
+    const auto found = plain.find({in.method == "HEAD" ? "GET" : in.method, in.path});
+    if (found == plain.end()) return HandlerResponse::Unhandled;
+    found->second(in, out);
+    return HandlerResponse::Handled;
   }
 
   // Paths that no route has: which methods would they have?
@@ -135,6 +159,9 @@ struct Router::Impl : httplib::Server {
 Router::Router() : impl_(std::make_unique<Impl>()) {
   impl_->set_keep_alive_max_count(1'000'000);
   impl_->set_keep_alive_timeout(60);
+  impl_->set_pre_routing_handler([this](const httplib::Request& in, httplib::Response& out) {
+    return impl_->AnswerPlain(in, out);
+  });
   impl_->set_exception_handler(
       [](const httplib::Request&, httplib::Response& out, std::exception_ptr) {
         Fill(Problem(500, "the request failed inside the agent; its log says why"), out);
@@ -149,13 +176,7 @@ Router::Router() : impl_(std::make_unique<Impl>()) {
 Router::~Router() = default;
 
 void Router::Add(std::string_view method, std::string_view pattern, Handler handler) {
-  std::string regex = ToRegex(pattern);
-  auto wrapped = impl_->Wrap(handler);
-  if (method == "GET") impl_->Get(regex, wrapped);
-  if (method == "POST") impl_->Post(regex, wrapped);
-  if (method == "PUT") impl_->Put(regex, wrapped);
-  if (method == "PATCH") impl_->Patch(regex, wrapped);
-  if (method == "DELETE") impl_->Delete(regex, wrapped);
+  impl_->AddRoute(method, pattern, impl_->Wrap(handler));
   impl_->patterns.emplace_back(method, pattern);
   routes_.push_back(StrCat(method, " ", pattern));
 }

@@ -21,10 +21,11 @@ class Workers {
   ~Workers() { Stop(); }
 
   bool Offer(std::function<void()> job, bool urgent = false) {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (stopping_ || (urgent ? urgent_ : jobs_).size() >= max_queued_) return false;
     (urgent ? urgent_ : jobs_).push_back(std::move(job));
     const bool all_taken = urgent_.size() + jobs_.size() > idle_;
+    lock.unlock();  // who wakes finds it free
     (urgent && all_taken ? urgent_ready_ : ready_).notify_one();
     return true;
   }
