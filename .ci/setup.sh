@@ -26,6 +26,7 @@ pkg|libssl-dev|TLS and signatures
 pkg|libcurl4-openssl-dev|outbound HTTP
 pkg|libsqlite3-dev|history in a file
 pkg|libpq-dev|history in PostgreSQL
+pkg|libjemalloc-dev|the allocator
 pkg|zlib1g-dev|what decisions were made from is kept compressed
 ROWS
 }

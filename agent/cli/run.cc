@@ -14,7 +14,6 @@
 #include "agent/cli/surroundings.h"
 #include "agent/cli/system_clock.h"
 #include "agent/serve/agent.h"
-#include "agent/serve/heap.h"
 #include "agent/serve/turns.h"
 #include "agent/spec/load.h"
 
@@ -141,7 +140,6 @@ kube::ConfigFlags ClusterFlags(const Options& options) {
 }
 
 int RunAgent(serve::AgentOptions options) {
-  serve::ShareOneHeap();
   serve::TakeShortTurns();
   StopSignals signals;
   telemetry::Log log({options.config.log.level, options.config.log.format, {}});
