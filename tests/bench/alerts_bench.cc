@@ -92,7 +92,10 @@ Figures Measure(int active, int samples, int interval) {
     fleet.Pass(0.1);
   }
   fleet.Pass(10);
-  const auto writes = fleet.cluster().Writes(before);
+  auto writes = fleet.cluster().Writes(before);
+  // A write is noted once it has been answered, by when the next may have come and been noted.
+  std::sort(writes.begin(), writes.end(),
+            [](const ApiWrite& a, const ApiWrite& b) { return a.arrived < b.arrived; });
   for (int i = 0; i < samples; ++i) {
     Way way;
     if (FindWay(writes, i, sent[static_cast<size_t>(i)], way)) {

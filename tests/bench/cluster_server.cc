@@ -96,10 +96,12 @@ class Server {
       Watch(converted, connection);
       return;
     }
+    const double answered =
+        Monotonic();  // sending it is the loopback's, waiting for locks nobody's
     connection.Respond(answer.status, answer.body, {{"Content-Type", answer.content_type}});
     if (request.method == "GET" || path.find("/events") != std::string::npos) return;
     std::lock_guard lock(mutex_);
-    writes_.push_back({request.method, path, arrived, Monotonic()});
+    writes_.push_back({request.method, path, arrived, answered});
   }
 
   void Tick() {
