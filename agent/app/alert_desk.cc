@@ -163,6 +163,12 @@ void AlertDesk::Kept(const std::string& event, const Status& status) {
   for (const auto& waiting : ended.waiting) waiting(ended.worst);
 }
 
+void AlertDesk::Unrecorded(const std::vector<alerts::Alert>& alerts) {
+  for (const alerts::Alert& alert : alerts) {
+    if (unkept_.size() < kKeepReceipts) unkept_.insert(alert.EventKey());
+  }
+}
+
 std::vector<alerts::Alert> AlertDesk::Reconcile(const std::vector<alerts::Alert>& firing,
                                                 const std::vector<std::string>& suppressed,
                                                 const std::vector<std::string>& unprocessed,

@@ -225,6 +225,10 @@ TEST_CASE("PostgreSQL killed in the middle: nothing accepted is lost, decisions 
   REQUIRE(site.history->Flush(60s));
   CHECK(site.Status("/api/v1/alerts", body(30)) == 200);
   CHECK(site.Kept() == 31);
+  // Not as a duplicate: whoever was told first may know nothing of it any more.
+  const auto again = site.loop.Ask<std::vector<AlertReceipt>>([&] { return site.desk.Recent(1); });
+  REQUIRE(again.has_value());
+  CHECK(again->at(0).disposition != alerts::Disposition::kDuplicate);
   CHECK(site.history->Find({.kind = "decision", .limit = 100})->size() == 20);
   auto verified = site.history->Verify();
   REQUIRE(verified.ok());
