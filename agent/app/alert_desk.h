@@ -43,8 +43,9 @@ class AlertDesk : public Sensor {
   // failed is taken in anew when it comes again. One that comes again meanwhile waits with the
   // first: its sender must not be told that all is well.
   void Keep(const std::vector<AlertReceipt>& receipts, std::function<void(Status)> done);
-  // They could not be recorded: they are taken in anew when they come again. Who decides may have
-  // been told, and have been started again since from a history that does not know them.
+  // Whether they were recorded is not known: they are taken in anew when they come again. Who
+  // decides may have been told, and have been started again since from a history that does not know
+  // them.
   void Unrecorded(const std::vector<alerts::Alert>& alerts);
   // What was known of the alert for this guard came from a view that was not the newest.
   void Withdraw(const std::string& guard, const std::string& fingerprint);

@@ -88,12 +88,15 @@ http::Response Intake::Accept(const alerts::Payload& payload, const std::string&
       },
       Turn::kAtOnce);
   const auto recorded = Record(payload.alerts, actor, now);
-  const auto receipts = asked.Wait(std::chrono::seconds(2));
-  if (!receipts) return TryAgain("the agent is too busy to decide; send the alerts again");
-  if (Status done = recorded->Wait("the history did not confirm the alerts in time"); !done) {
+  // Who is told to try again is listened to again, whatever has come of it by then.
+  const auto refuse = [&](std::string_view why) {
     loop_.Post([this, alerts = payload.alerts] { desk_.Unrecorded(alerts); }, Turn::kAtOnce);
-    return TryAgain(done.error().message);
-  }
+    return TryAgain(why);
+  };
+  const auto receipts = asked.Wait(std::chrono::seconds(2));
+  if (!receipts) return refuse("the agent is too busy to decide; send the alerts again");
+  if (Status done = recorded->Wait("the history did not confirm the alerts in time"); !done)
+    return refuse(done.error().message);
   if (Status done = kept->Wait("the other replicas could not be told in time"); !done)
     return TryAgain(done.error().message);
   Json list = Json::Arr();

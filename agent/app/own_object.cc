@@ -86,14 +86,11 @@ void Controller::WriteStatus(const SlotPtr& slot, const release::GuardState& sta
                            return;
                          }
                          slot->resource_version = answer->At("metadata", "resourceVersion").Str();
-                         slot->inbox = written.At("inbox");
-                         slot->owner = written.At("owner");
+                         KeepStatus(*slot, written);
                          InboxWritten(*slot, true);
                          // What follows does not wait for what only later looks need.
                          done({});
-                         if (slot->gone || !slot->mine) return;
-                         KeepObject(*slot, *answer);
-                         KeepStatus(*slot, written);
+                         if (!slot->gone && slot->mine) KeepObject(*slot, *answer);
                        });
 }
 

@@ -96,8 +96,8 @@ class Server {
       Watch(converted, connection);
       return;
     }
-    const double answered =
-        Monotonic();  // sending it is the loopback's, waiting for locks nobody's
+    // Sending it is the loopback's, waiting for locks nobody's.
+    const double answered = Monotonic();
     connection.Respond(answer.status, answer.body, {{"Content-Type", answer.content_type}});
     if (request.method == "GET" || path.find("/events") != std::string::npos) return;
     std::lock_guard lock(mutex_);
