@@ -187,6 +187,9 @@ bool JudgeProgress(Context& c);
 void AllowTime(Context& c);
 void EnsureBackground(Context& c);
 
+// fault.cc: whether any of these is the candidate's doing.
+bool IsAtFault(const Context& c, const std::vector<Signal>& signals);
+
 // rollback_begin.cc
 void BeginRollback(Context& c, const std::string& reason, const std::string& actor,
                    std::vector<Signal> signals, bool quarantine, bool person);

@@ -198,7 +198,8 @@ void Weigh(Context& c, std::vector<Signal> soft) {
     c.Wait(StrCat("investigate: ", text));
     return;
   }
-  BeginRollback(c, text, "rollguard", std::move(soft), true, false);
+  const bool at_fault = IsAtFault(c, soft);
+  BeginRollback(c, text, "rollguard", std::move(soft), at_fault, false);
   for (Action& action : c.out().actions) {
     if (auto* record = std::get_if<RecordDecision>(&action)) {
       if (record->decision.verdict == Verdict::kRollBack) record->decision.confidence = parts;
@@ -308,8 +309,10 @@ void Judge(Context& c) {
     (signal.Hard() ? hard : soft).push_back(signal);
   }
   if (!hard.empty()) {
-    const std::string reason = hard.front().reason;
-    BeginRollback(c, reason, "rollguard", std::move(hard), true, false);
+    const bool at_fault = IsAtFault(c, hard);
+    const std::string reason =
+        StrCat(hard.front().reason, at_fault ? "" : "; a newer version ran by then");
+    BeginRollback(c, reason, "rollguard", std::move(hard), at_fault, false);
     return;
   }
   PauseBySignal(c, firing);

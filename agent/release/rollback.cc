@@ -391,6 +391,14 @@ void GoBackAgain(Context& c) {
   }
 }
 
+// A write of another agent's, decided on before routes had returned, may come after that.
+bool RoutesStay(Context& c) {
+  if (c.tracks.roles_swap || ApplyRest(c, routing::RestAfter::kRollback) != Progress::kWaiting)
+    return true;
+  c.Wake(c.obs.now + kPropagation);
+  return false;
+}
+
 }  // namespace
 
 void Verify(Context& c) {
@@ -412,6 +420,7 @@ void Verify(Context& c) {
     GoBackAgain(c);
     return;
   }
+  if (!RoutesStay(c)) return;
   if (c.obs.now < until && !fix) {
     c.Wake(until);
     c.Wait(StrCat("verifies the rollback until ", FormatRfc3339(until)));

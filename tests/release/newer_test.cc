@@ -113,6 +113,32 @@ TEST_CASE("newer: a Deployment rolls no further while its rollback waits for app
   }
 }
 
+// The agent was away while a newer template rolled over what was being released. An alert that
+// began after that is the newer one's doing, one that began before it is not.
+TEST_CASE("newer: an alert about what rolled over the release is not the release's") {
+  for (const bool of_newer : {true, false}) {
+    INFO((of_newer ? "of the newer one" : "of the candidate"));
+    Kind target("Deployment", "rolling: {}");
+    target.SetImage("shop/checkout:v2");
+    REQUIRE(target.RunToPhase(Phase::kBaking, 2min));
+    const std::string released = target.state.release->candidate;
+    const Time before = target.world.scheduler().Now();
+    target.world.scheduler().RunFor(3s);
+    target.SetImage("shop/checkout:v3");
+    target.world.scheduler().RunFor(20s);
+    target.signals = {Make("Bad", TriggerAction::kRollback, RuleSeverity::kCritical)};
+    target.signals[0].source = release::Signal::Source::kAlert;
+    target.signals[0].since = of_newer ? target.world.scheduler().Now() : before;
+    REQUIRE(target.RunToPhase(Phase::kRollingBack, 10s));
+    target.signals.clear();
+    CHECK(target.Promoted("shop/checkout:v3"));
+    const bool rejected =
+        target.state.Quarantined(released, target.world.scheduler().Now()) != nullptr;
+    CHECK(rejected == !of_newer);
+    CHECK(target.violations == std::vector<std::string>{});
+  }
+}
+
 // Only the rejected template is undone for good.
 TEST_CASE("newer: the rejected template that is set again is no news") {
   Kind target("StatefulSet", "rolling: {}");

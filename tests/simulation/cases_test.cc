@@ -514,6 +514,17 @@ TEST_CASE("case: the template of a second Deployment is replaced while the agent
   Play(DrawPlan(1795430440));
 }
 
+// While the agent was cut off a bad version rolled over the one that was baking, and that one was
+// rejected for it.
+TEST_CASE("case: an alert about what rolled over the release while the agent was away") {
+  Play(DrawPlan(1795371938));
+}
+
+// One of two agents laid routes again that were returning, and the other had just seen them at rest.
+TEST_CASE("case: routes are laid again while a rollback is verified") {
+  Play(DrawPlan(1795378964));
+}
+
 // Of the checker, or of a controller that is played: Argo does not promote what it has aborted;
 // Flagger does not notice that the template it promoted last is set again; a hold waits for nobody;
 // what people let roll needs a moment to go; another agent's write may be on its way; Flagger asks
