@@ -170,15 +170,16 @@ class Chaos {
   }
 
   // A killed Alertmanager forgets what it has told, and would never tell the end of other alerts.
+  // A notice that hangs in a lost connection is sent again after ten seconds.
   void AwaitQuiet(const std::string& but) {
     PollUntil(
         [&] {
           return std::none_of(pairs_.begin(), pairs_.end(), [&](const Pair& pair) {
-            return pair.bad != but && town_.backstage().Fires(pair.bad);
+            return pair.bad != but &&
+                   (town_.backstage().Fires(pair.bad) || town_.AwaitsTheEnd(pair.bad));
           });
         },
-        seconds(20), kOften);
-    PollUntil([] { return false; }, kAtLeast);  // the end has been told
+        seconds(40), kOften);
   }
 
   bool Lasted(seconds limit) const { return clock_.Monotonic() - broken_at_ >= limit; }

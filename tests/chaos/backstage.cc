@@ -24,7 +24,7 @@ constexpr const char* kAlerts = R"(
 groups:
   - name: shop
     rules:
-      - alert: HighErrorRate
+      - alert: ALERT
         expr: sum by (namespace) (rate(http_errors_total[5s])) > 1
         labels: {severity: critical, rollguard_guard: "{{ $labels.namespace }}/checkout"}
 )";
@@ -62,7 +62,7 @@ Status Backstage::Start(const std::vector<std::string>& namespaces, const testin
       });
   notices_ = std::make_unique<testing::CutProxy>(alertmanager_port_, wires);
   dir_.Write("token", token);
-  dir_.Write("alerts.yml", kAlerts);
+  dir_.Write("alerts.yml", ReplaceAll(kAlerts, "ALERT", kCountedAlert));
   auto fill = [&](std::string text) {
     text = ReplaceAll(text, "DIR", dir_.path());
     text = ReplaceAll(text, "ALERTMANAGER", notices_->address().Text());

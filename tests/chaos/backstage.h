@@ -19,6 +19,9 @@
 
 namespace rollguard::chaos {
 
+// What fires where errors are counted.
+inline constexpr std::string_view kCountedAlert = "HighErrorRate";
+
 class Backstage {
  public:
   Backstage();

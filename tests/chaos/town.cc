@@ -347,6 +347,27 @@ bool Town::PostAlert(const Replica& replica, const std::string& ns, Time starts,
              .status == 200;
 }
 
+bool Town::AwaitsTheEnd(const std::string& ns) const {
+  std::string last;  // the one that began last
+  bool asked = false, ended = true;
+  for (const Replica& replica : replicas_) {
+    if (!replica.agent || !IsReachable(replica)) continue;
+    const auto heard =
+        testing::Ask(replica.agent->address(), "GET", StrCat("/api/v1/alerts?namespace=", ns), {},
+                     {{"Authorization", StrCat("Bearer ", testing::kAdminToken)}});
+    const auto list = ParseJson(heard.body);
+    if (heard.status != 200 || !list) continue;
+    asked = true;
+    for (const Json& alert : list->At("items").items()) {
+      const std::string began = alert.At("startsAt").Str();
+      if (alert.At("labels", "alertname").Str() != kCountedAlert || began < last) continue;
+      ended = (began == last && ended) || alert.At("status").Str() == "resolved";
+      last = began;
+    }
+  }
+  return !asked || !ended;
+}
+
 std::vector<std::string> Town::Holders() {
   std::vector<std::string> holders(kShards);
   ClusterRequest request;

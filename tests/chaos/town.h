@@ -72,6 +72,8 @@ class Town {
   Json StatusOf(const std::string& ns);
   // Once, to that replica; true when it took it.
   bool PostAlert(const Replica& replica, const std::string& ns, Time starts, bool firing);
+  // The agents have been told of Alertmanager's last alert about it and not that it ended.
+  bool AwaitsTheEnd(const std::string& ns) const;
   // By shard; "" when nobody's.
   std::vector<std::string> Holders();
   // The end of every agent's log.
