@@ -85,15 +85,15 @@ void AddReading(const EvidenceSources& sources, const app::RuleReading& reading,
   row.Set("at", FormatRfc3339(reading.state->evaluated));
 }
 
-// A rule that was not asked yet.
-Json Waiting(const app::RuleReading& reading) {
+Json RowOf(const app::RuleReading& reading) {
   return Json::Obj({{"name", reading.rule->name},
                     {"source", "rule"},
-                    {"state", "waiting"},
                     {"action", spec::ToString(reading.rule->action)},
-                    {"severity", spec::ToString(reading.rule->severity)},
-                    {"reason", "not measured yet"}});
+                    {"severity", spec::ToString(reading.rule->severity)}});
 }
+
+// To the engine it is pending; people would look for a `for` that runs.
+void SayItWaits(Json& row) { row.Set("state", "waiting").Set("reason", "not measured yet"); }
 
 void AddRules(const EvidenceSources& sources, const std::string& guard, Json::Array& rows) {
   if (sources.rules == nullptr) return;
@@ -102,10 +102,10 @@ void AddRules(const EvidenceSources& sources, const std::string& guard, Json::Ar
       return row.At("source").Str() == "rule" && row.At("name").Str() == reading.rule->name &&
              row.Find("group") == nullptr;
     });
-    if (found == rows.end()) {
-      rows.push_back(Waiting(reading));
-      found = rows.end() - 1;
-    }
+    const bool listed = found != rows.end();
+    if (!listed) found = rows.insert(rows.end(), RowOf(reading));
+    const bool unasked = reading.state != nullptr && !reading.state->ever_evaluated;
+    if (!listed || (unasked && found->At("state").Str() == "pending")) SayItWaits(*found);
     AddReading(sources, reading, *found);
   }
 }
