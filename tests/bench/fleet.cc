@@ -277,7 +277,7 @@ void Fleet::Await(const std::string& phase, int count, double limit) {
   }
 }
 
-int PostAlert(testing::AgentProcess& agent, int guard) {
+int PostAlert(testing::KeptConnection& agent, int guard) {
   static int number = 0;
   const std::string body =
       StrCat(R"({"version":"4","status":"firing","receiver":"rollguard","groupKey":"g","alerts":[)",
@@ -286,9 +286,7 @@ int PostAlert(testing::AgentProcess& agent, int guard) {
              R"("},"annotations":{"summary":"5.3 % of requests fail"},"startsAt":")",
              FormatRfc3339(testing::RealClock().Now()),
              R"(","endsAt":"0001-01-01T00:00:00Z","fingerprint":"f)", ++number, R"("}]})");
-  return testing::Ask(agent.port(), "POST", "/api/v1/alerts", body,
-                      {{"Authorization", "Bearer sesame"}})
-      .status;
+  return agent.Ask("POST", "/api/v1/alerts", body, {{"Authorization", "Bearer sesame"}}).status;
 }
 
 }  // namespace rollguard::bench

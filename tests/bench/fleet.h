@@ -78,6 +78,6 @@ class Fleet {
 };
 
 // A firing critical alert about svc-`guard`, as Alertmanager posts it; the answer's status.
-int PostAlert(testing::AgentProcess& agent, int guard);
+int PostAlert(testing::KeptConnection& agent, int guard);
 
 }  // namespace rollguard::bench

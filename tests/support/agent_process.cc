@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "agent/base/text.h"
 
@@ -40,25 +41,68 @@ int PortIn(const std::string& log) {
   return at == std::string::npos ? 0 : std::atoi(log.c_str() + at + 5);
 }
 
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+bool SendRequest(int fd, const Address& server, const std::string& method, const std::string& path,
+                 const std::string& body, const Headers& headers) {
+  std::string request = StrCat(method, " ", path, " HTTP/1.1\r\nHost: ", server.Text(),
+                               "\r\nContent-Type: application/json\r\n");
+  for (const auto& [name, value] : headers) request += StrCat(name, ": ", value, "\r\n");
+  request += StrCat("Content-Length: ", body.size(), "\r\n\r\n", body);
+  return ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+         static_cast<ssize_t>(request.size());
+}
+
+PlainAnswer Parsed(const std::string& answer) {
+  const size_t head = answer.find("\r\n\r\n");
+  if (head == std::string::npos || answer.size() < 12) return {};
+  return {std::atoi(answer.c_str() + 9), answer.substr(head + 4)};
+}
+
+// Until as much of the body is there as its head says; "" when the connection ends before.
+std::string ReadOne(int fd) {
+  constexpr std::string_view kLength = "\r\nContent-Length: ";
+  std::string text;
+  char buffer[16384];
+  for (ssize_t n = 0; (n = ::recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+    text.append(buffer, static_cast<size_t>(n));
+    const size_t head = text.find("\r\n\r\n"), length = text.find(kLength);
+    if (head == std::string::npos || length > head) continue;
+    const auto body = static_cast<size_t>(std::atoll(text.c_str() + length + kLength.size()));
+    if (text.size() >= head + 4 + body) return text;
+  }
+  return {};
+}
+
 }  // namespace
 
 PlainAnswer Ask(const Address& server, const std::string& method, const std::string& path,
-                const std::string& body,
-                const std::vector<std::pair<std::string, std::string>>& headers) {
-  int fd = ConnectTo(server);
+                const std::string& body, const Headers& headers) {
+  const int fd = ConnectTo(server);
   if (fd < 0) return {};
-  std::string request = StrCat(method, " ", path, " HTTP/1.1\r\nHost: ", server.Text(),
-                               "\r\nConnection: close\r\nContent-Type: application/json\r\n");
-  for (const auto& [name, value] : headers) request += StrCat(name, ": ", value, "\r\n");
-  request += StrCat("Content-Length: ", body.size(), "\r\n\r\n", body);
+  Headers all = headers;
+  all.emplace_back("Connection", "close");
   std::string answer;
-  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
-      static_cast<ssize_t>(request.size()))
-    answer = ReadAll(fd);
+  if (SendRequest(fd, server, method, path, body, all)) answer = ReadAll(fd);
   ::close(fd);
-  size_t head = answer.find("\r\n\r\n");
-  if (head == std::string::npos || answer.size() < 12) return {};
-  return {std::atoi(answer.c_str() + 9), answer.substr(head + 4)};
+  return Parsed(answer);
+}
+
+KeptConnection::~KeptConnection() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+PlainAnswer KeptConnection::Ask(const std::string& method, const std::string& path,
+                                const std::string& body, const Headers& headers) {
+  for (const bool kept : {true, false}) {
+    if (kept && fd_ < 0) continue;
+    if (!kept && (fd_ = ConnectTo(server_)) < 0) return {};
+    std::string answer;
+    if (SendRequest(fd_, server_, method, path, body, headers)) answer = ReadOne(fd_);
+    if (!answer.empty()) return Parsed(answer);
+    ::close(std::exchange(fd_, -1));
+  }
+  return {};
 }
 
 std::string TheProgram() {

@@ -22,6 +22,23 @@ PlainAnswer Ask(const Address& server, const std::string& method, const std::str
                 const std::string& body = {},
                 const std::vector<std::pair<std::string, std::string>>& headers = {});
 
+// Requests one after the other over one connection that is kept, as Alertmanager does; a new one
+// when the server has closed it.
+class KeptConnection {
+ public:
+  explicit KeptConnection(Address server) : server_(std::move(server)) {}
+  KeptConnection(const KeptConnection&) = delete;
+  KeptConnection& operator=(const KeptConnection&) = delete;
+  ~KeptConnection();
+
+  PlainAnswer Ask(const std::string& method, const std::string& path, const std::string& body = {},
+                  const std::vector<std::pair<std::string, std::string>>& headers = {});
+
+ private:
+  Address server_;
+  int fd_ = -1;
+};
+
 // $ROLLGUARD_BIN.
 std::string TheProgram();
 
