@@ -148,6 +148,7 @@ void Controller::OnGuard(const Json& object) {
   // What comes late of the time before our last write says nothing any more.
   const bool late = !is_new && !ours && IsAsNew(slot->resource_version, version);
   if (late && !std::exchange(slot->may_be_older, false)) return;
+  const bool known = slot->state.has_value();
   if (!slot->busy) {
     // The version that guards our writes and the state they start from are of one object: what
     // another writer, or a write of ours without an answer, left there is read again.
@@ -166,11 +167,10 @@ void Controller::OnGuard(const Json& object) {
     KeepObject(*slot, kept);
   }
   Parse(*slot, object);
-  // Others need to know how far it is: alerts are correlated with every guard.
-  if (!slot->mine && !slot->busy) {
-    ReadState(*slot);
-    HearAnswers(*slot);
-  }
+  // Not only who looks at it next needs to know how far it is: alerts are correlated with every
+  // guard, and one that came in between would be nobody's for good.
+  if (!slot->busy && (!slot->mine || (known && !slot->state))) ReadState(*slot);
+  if (!slot->busy && !slot->mine) HearAnswers(*slot);
   Reindex(slot);
   // The echo of our own status write is no reason to look again.
   if (is_new || !ours) Schedule(slot, kSoon);

@@ -117,6 +117,8 @@ void Controller::ReadAgain(const SlotPtr& slot) {
                            KeepStatus(*slot, object->At("status"));
                            slot->state.reset();
                            Parse(*slot, *object);
+                           ReadState(*slot);
+                           Reindex(slot);
                            Schedule(slot, kConflictRetry);
                          } else {
                            BackOff(slot, object.error());

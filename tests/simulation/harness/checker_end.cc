@@ -60,9 +60,12 @@ void Checker::CheckOwners(bool held) {
   Violated("foreign", StrCat("the owner's objects are not as they were:", differs));
 }
 
-// While there was no guard the owner rolled out what never works: a new guard finds it in place.
+// While there was no guard the owner rolled out what never works: a new guard finds it in place. Or
+// people let another controller go on with it.
 bool Checker::MayBeBroken(const std::string& image) const {
-  return image == StableImage() && plan_.Has(Event::Kind::kDelete) &&
+  const bool by_people = plan_.Has(Event::Kind::kDelete) ||
+                         (plan_.setup->external() && plan_.Has(Event::Kind::kUnpause));
+  return image == StableImage() && by_people &&
          std::any_of(plan_.versions.begin(), plan_.versions.end(), [&](const auto& entry) {
            return ImageOf(entry.first) == image && NeverWorks(entry.second);
          });

@@ -175,7 +175,9 @@ void Simulation::SetVersion(const std::string& version) {
   }
   NoteUnheld();
   checker_->Asked(version);
-  wanted_ = version;
+  // What stands there already, because a way back or a promotion had to put it there for a moment,
+  // is set without a trace: what was wished for before is what everybody can know.
+  if (ImageOfWorkload(name) != ImageOf(version)) wanted_ = version;
   Json pods = TemplateOf(version, plan_.besides.configured);
   if (plan_.besides.configured) {
     for (const Json& config : {SettingsOf(version), KeysOf(version)}) {
@@ -340,8 +342,11 @@ bool Simulation::AtRest() {
   if (Gone()) return !LeftToPeople() && !(plan_.setup->kind == "Canary" && CarrierWorks());
   const auto& state = checker_->state();
   if (!state) return false;
+  // Whom people let go on with a version that never comes up works for ever.
+  const bool let_go = plan_.Has(Kind::kUnpause) && NeverWorks(plan_.QualityOf(wanted_)) &&
+                      checker_->StableImage() == ImageOf(wanted_);
+  if (CarrierWorks() && !let_go) return false;
   // A guard that was created again may meet a version that never comes up: it waits, as it should.
-  if (CarrierWorks()) return false;
   const bool waits = plan_.Has(Kind::kDelete) && NeverWorks(plan_.QualityOf(wanted_));
   return state->phase == Phase::kIdle || (waits && state->phase == Phase::kAdopting);
 }
@@ -360,7 +365,10 @@ void Simulation::Help() {
   };
   // What fires is about the version that is stable, or nothing any more: they have looked.
   const bool fires = state.blocked_by.find("was firing already") != std::string::npos;
-  if (state.phase == Phase::kPending && fires) return say(Word::kPromote);
+  if (state.phase == Phase::kPending && fires) {
+    if (alerts_.contains(wanted_)) overruled_.insert(wanted_);
+    return say(Word::kPromote);
+  }
   if (!state.release) return;
   const bool back = state.phase == Phase::kRollingBack || state.phase == Phase::kVerifying;
   if (back && state.release->paged && !state.release->awaiting_approval) return say(Word::kSkip);
@@ -470,7 +478,8 @@ void Simulation::CheckOutcome() {
     const bool hasty =
         (quality == Quality::kFailing &&
          (plan_.setup->external() || plan_.guard_extra.find("bake: 1m") == std::string::npos)) ||
-        (quality == Quality::kAlerted && !heard_.contains(version));
+        (quality == Quality::kAlerted &&
+         (!heard_.contains(version) || overruled_.contains(version)));
     if (quality != Quality::kGood && !people && !hasty && stable == image)
       checker_->Violated("outcome", StrCat(image, " is ", ToString(quality), " and became stable"));
     if (quality == Quality::kGood && !people && checker_->WasQuarantined(image) &&

@@ -137,6 +137,7 @@ class Simulation : public app::Listener {
   std::string wanted_ = "v1";           // the version in the spec
   std::map<std::string, Time> alerts_;  // firing, by version
   std::set<std::string> heard_;         // versions whose alert a release must have followed
+  std::set<std::string> overruled_;     // versions that were let begin while their alert fired
   std::vector<std::string> written_;
   sim::TrafficTotals before_;
 };
